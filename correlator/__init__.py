@@ -1,0 +1,1 @@
+"""The brain: windows, label rules, incidents, priority, timers."""

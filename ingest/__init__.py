@@ -1,0 +1,1 @@
+"""The machines' side: the gateway, one adapter for each source, identity and the suppression of repeats."""

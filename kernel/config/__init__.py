@@ -1,0 +1,1 @@
+"""Configuration: a directory of YAML files validated as a whole, and process settings from the environment."""

@@ -1,0 +1,1 @@
+"""The shared model: alerts, signals, incidents, deliveries, and how they are named, ordered and encoded."""

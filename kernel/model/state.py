@@ -1,0 +1,127 @@
+"""What a shard keeps in Redis: members and incidents (the correlator's), ledgers (the notifier's).
+
+The owner holds all of it in memory and writes what a turn changed; the gateway reads it, never writes it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct, field
+
+from kernel.clock import Millis
+from kernel.model.alert import Severity, Stamp
+from kernel.model.delivery import LedgerKey, Outcome
+from kernel.model.incident import Headline, IncidentStatus, Priority, Score, TimelineEntry
+
+STATE_VERSION = 1
+
+
+class MemberState(StrEnum):
+    """What the newest observation says of a member, or that none came for too long."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
+    STALE = "stale"
+
+
+class Facts(Struct, frozen=True, omit_defaults=True):
+    """What does not move with every observation: written on the first full sight and when it changes."""
+
+    stamp: Stamp
+    source: str
+    name: str
+    service: str | None = None
+    summary: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    links: tuple[tuple[str, str], ...] = ()
+    starts_at: Millis | None = None
+
+
+class Member(Struct, array_like=True):
+    """An alert in an incident. `newest_firing` and `newest` order observations; `count` is exact.
+
+    `handled` marks one that still fired when a person resolved its incident: its repeats open nothing until it
+    was seen resolved or stale, or its severity rises.
+    """
+
+    fingerprint: str
+    incident: str
+    state: MemberState
+    severity: Severity
+    newest: Stamp
+    newest_firing: Stamp | None
+    first: Millis
+    count: int = 0
+    valid_for: Millis | None = None
+    handled: bool = False
+
+
+class IncidentDoc(Struct, omit_defaults=True):
+    """An incident as its shard keeps it. `fingerprints` are all members of the present episode's incident.
+
+    `owed` is true while the current state has an event that no reader was told of yet (never across a turn).
+    """
+
+    id: str
+    tenant: str
+    rule: str
+    group: dict[str, str]
+    group_key: str
+    status: IncidentStatus
+    episode: str
+    title: str
+    score: Score
+    reached: Priority
+    opened_at: Millis
+    changed_at: Millis
+    cause_arrival: Millis
+    epoch: int
+    revision: int
+    fingerprints: list[str] = field(default_factory=list)
+    firing: int = 0
+    count: int = 0
+    newest_firing: Millis = 0
+    team: str | None = None
+    predecessor: str | None = None
+    page_above: Priority | None = None
+    quiet_reached: Priority | None = None
+    answered_by: str | None = None
+    answers: list[str] = field(default_factory=list)
+    resolved_at: Millis | None = None
+    closed_at: Millis | None = None
+    lower_since: Millis | None = None
+    impact_words: list[str] = field(default_factory=list)
+    labels: dict[str, str] = field(default_factory=dict)
+    summary: str = ""
+    episodes: list[str] = field(default_factory=list)
+    timeline: list[TimelineEntry] = field(default_factory=list)
+    explanation: dict[str, str] = field(default_factory=dict)
+
+
+class LedgerEntry(Struct, omit_defaults=True):
+    """What became of one ledger key: the attempt under way or done, and the row that entitles to it.
+
+    `by` and `first_offset` name the first row read of this attempt; `due` is when the next attempt may go.
+    """
+
+    key: LedgerKey
+    attempt: int
+    outcome: Outcome | None = None
+    by: str = ""
+    first_offset: int = -1
+    due: Millis = 0
+    reason: str = ""
+    remote_id: str = ""
+    cause_arrival: Millis = 0
+    at: Millis = 0
+
+
+class NotifierDoc(Struct, omit_defaults=True):
+    """An incident as the notifier knows it: the newest headline taken and every delivery decided for it."""
+
+    incident: str
+    epoch: int
+    revision: int
+    headline: Headline
+    ledger: list[LedgerEntry] = field(default_factory=list)

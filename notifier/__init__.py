@@ -1,0 +1,1 @@
+"""The people's side: routes, pages, notifications, one channel a file."""

@@ -1,0 +1,1 @@
+"""One channel a file: a delivery in, a classified outcome out."""
