@@ -1,0 +1,1 @@
+"""The bus: topics, the consumer loop, the producer and the relay over Kafka's protocol."""

@@ -1,0 +1,1 @@
+"""The command: composition of the services, embedded mode, demo and operations."""
