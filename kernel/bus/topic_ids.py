@@ -31,7 +31,7 @@ class TopicInfo:
     partitions: int
 
 
-class UnknownTopics(LookupError):  # noqa: N818 - the name says what is wrong
+class UnknownTopics(LookupError):
     """The broker does not have these topics; ``names`` is sorted."""
 
     def __init__(self, names: Iterable[str]) -> None:

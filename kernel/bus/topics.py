@@ -92,7 +92,7 @@ class TopicChange:
     text: str
 
 
-class TopicsRefused(RuntimeError):  # noqa: N818 - the name says what happened
+class TopicsRefused(RuntimeError):
     """The topics cannot be made as asked; nothing was changed. ``changes`` are the refused ones."""
 
     def __init__(self, changes: Sequence[TopicChange]) -> None:
@@ -100,7 +100,7 @@ class TopicsRefused(RuntimeError):  # noqa: N818 - the name says what happened
         super().__init__("; ".join(change.text for change in changes))
 
 
-class BrokerUnreachable(ConnectionError):  # noqa: N818 - the name says what is wrong
+class BrokerUnreachable(ConnectionError):
     """No broker of the bootstrap list let this client in."""
 
     def __init__(self, bootstrap: str) -> None:
