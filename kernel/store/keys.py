@@ -5,7 +5,7 @@
 | `NS:{TOPICID.pN}:cut`         | hash   | permanent | `done`, `intent`: how far a raw partition is cut              |
 | `NS:{sNN}:win:BUCKET`         | hash   | 2 leases+ | fingerprint -> mark of the last observation that went through |
 | `NS:progress`                 | hash   | permanent | `TOPICID.N` -> arrival time up to which that partition is cut |
-| `NS:{sNN}:c:chain`            | hash   | permanent | correlator: epoch, owner, turn, topic, pos, echo, fences, totals  |
+| `NS:{sNN}:c:chain`            | hash   | permanent | correlator: epoch, owner, turn, topic, pos, echo, fences      |
 | `NS:{sNN}:c:members`          | hash   | permanent | fingerprint -> Member                                         |
 | `NS:{sNN}:c:facts`            | hash   | permanent | fingerprint -> Facts                                          |
 | `NS:{sNN}:c:incidents`        | hash   | permanent | incident id -> IncidentDoc                                    |
