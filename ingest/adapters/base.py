@@ -13,8 +13,6 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from msgspec import Struct
-
 import msgspec
 
 from kernel.clock import Millis

@@ -1,0 +1,53 @@
+"""Which adapter reads a source: by its configuration, by its name, or detected from the body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ingest.adapters.base import Adapter
+from ingest.adapters.prometheus import Prometheus
+from kernel.config.schema import SourceConfig
+
+_ORDER: Final[tuple[Adapter, ...]] = (Prometheus(),)
+"""In the order of detection: the forms that are surest to tell come first."""
+
+ADAPTERS: Final[dict[str, Adapter]] = {adapter.name: adapter for adapter in _ORDER}
+
+
+class UnknownAdapter(ValueError):
+    """No adapter has this name; the message lists those that there are."""
+
+    def __init__(self, name: str) -> None:
+        known = ", ".join(sorted(ADAPTERS))
+        super().__init__(f"there is no adapter {name!r}; set `adapter:` of the source to one of: {known}")
+
+
+def adapter_for(source: str, config: SourceConfig | None = None) -> Adapter:
+    """The adapter that the source's configuration names, else the one of the source's own name.
+
+    Raises UnknownAdapter.
+    """
+    name = (config.adapter if config else None) or source
+    found = ADAPTERS.get(name)
+    if found is None:
+        raise UnknownAdapter(name)
+    return found
+
+
+def detect(body: Any, headers: Mapping[str, str]) -> Adapter | None:
+    """The adapter that is sure of this decoded body, None where none is; headers have lower-case names."""
+    return next((adapter for adapter in _ORDER if adapter.recognises(body, headers)), None)
+
+
+def nearest(body: Any) -> str:
+    """A sentence for a body that nobody recognises: which adapter is nearest, and the fields that it misses."""
+    entry = body[0] if isinstance(body, list) and body else body
+    if not isinstance(entry, dict) or not entry:
+        return "no adapter reads this; a body is a JSON object, or a list of objects, with at least one field"
+    best = max(_ORDER, key=lambda adapter: sum(field in entry for field in adapter.shape) / len(adapter.shape))
+    present = [field for field in best.shape if field in entry]
+    if not present:
+        return "no adapter knows any of its fields; name the source, or send it as generic JSON (docs/sources.md)"
+    missing = ", ".join(field for field in best.shape if field not in entry) or "nothing, but their types differ"
+    return f"the nearest adapter is {best.name} (found {', '.join(present)}; missing {missing})"
