@@ -1,5 +1,6 @@
 """The topics of a pipeline: what they are called, how they must be, and the port that makes them so."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ _TIMESTAMP_TYPE = "message.timestamp.type"
 _RETENTION = "retention.ms"
 _SOURCE_TOPIC = 1  # DescribeConfigs: set on the topic itself, not inherited
 _ALREADY_EXISTS = 36
+_VISIBLE_DEADLINE_S = 15.0
+_VISIBLE_POLL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +221,8 @@ class KafkaTopics:
                 await admin.create_partitions(grow)
             if altered := difference.altered():
                 await _alter(admin, altered)
+            if changes:
+                await _wait_visible(admin, specs)
             return changes
 
     async def _create(self, admin: Any, specs: Sequence[TopicSpec]) -> None:
@@ -281,6 +286,19 @@ class _Difference:
             if spec.name in self.topics and (changes := config_changes(spec, self.effective[spec.name])):
                 altered[spec.name] = {**self.own[spec.name], **changes}
         return altered
+
+
+async def _wait_visible(admin: Any, specs: Sequence[TopicSpec]) -> None:
+    """The controller answers before the brokers know; a consumer that starts too early misses the topic for long."""
+    try:
+        async with asyncio.timeout(_VISIBLE_DEADLINE_S):
+            while (await _Difference.read(admin, specs)).changes():  # noqa: ASYNC110 - the broker tells nobody
+                await asyncio.sleep(_VISIBLE_POLL_S)
+    except TimeoutError:
+        raise TimeoutError(
+            f"the broker accepted the topics but does not show them as asked after {_VISIBLE_DEADLINE_S:.0f} s: "
+            "look at the controller's log"
+        ) from None
 
 
 async def _alter(admin: Any, settings: Mapping[str, Mapping[str, str]]) -> None:

@@ -25,6 +25,7 @@ from stormfold.embedded.broker import BrokerError, FallbackBroker, MockBroker, s
 
 _SOCKET_PATH_LIMIT = 107
 _VALKEY_DEADLINE_S = 10.0
+_RECONNECT_DEADLINE_S = 0.5
 
 # Runs "$@" until standard input ends, then kills it and removes directory $1. The shell holds no state worth saving and
 # lives on when the host is SIGKILLed: that is its purpose, so it ignores the terminal's signals.
@@ -82,11 +83,15 @@ class Valkey:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        self._link = self._connect()
+        try:
+            self._link = self._connect(_VALKEY_DEADLINE_S)
+        except HostError:
+            self.close()
+            raise
         self.url = f"unix://{self._socket_path}"
 
-    def _connect(self) -> socket.socket:
-        deadline = time.monotonic() + _VALKEY_DEADLINE_S
+    def _connect(self, deadline_s: float) -> socket.socket:
+        deadline = time.monotonic() + deadline_s
         while True:
             link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
@@ -98,8 +103,7 @@ class Valkey:
                 link.close()
             if time.monotonic() > deadline:
                 log = self._log_path.read_text(errors="replace")[-1000:] if self._log_path.exists() else "(no log)"
-                self.close()
-                raise HostError(f"Valkey did not answer within {_VALKEY_DEADLINE_S:.0f} s. Its log: {log}")
+                raise HostError(f"Valkey did not answer within {deadline_s:.1f} s. Its log: {log}")
             time.sleep(0.005)
 
     def wait_dead(self) -> None:
@@ -108,7 +112,7 @@ class Valkey:
             try:
                 while self._link.recv(4096):
                     pass
-                self._link = self._connect()
+                self._link = self._connect(_RECONNECT_DEADLINE_S)
             except (OSError, HostError):
                 return
 

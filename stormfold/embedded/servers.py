@@ -143,10 +143,11 @@ class EmbeddedServers:
     """Broker and Valkey for one run, and the :class:`~kernel.bus.topics.TopicPort` of that broker.
 
     Nothing survives: neither :meth:`stop` nor the death of this process or of the host leaves a server or a file.
+    ``host`` takes over a host that runs already.
     """
 
-    def __init__(self) -> None:
-        self._host: HostProcess | None = None
+    def __init__(self, host: HostProcess | None = None) -> None:
+        self._host = host
 
     @property
     def bootstrap(self) -> str:

@@ -1,0 +1,193 @@
+"""Fixtures for real servers. Each starts when a test first asks for it, and none needs an event loop to start.
+
+A missing server skips its tests with a sentence that says how to get it; with ``CI=true`` it fails them.
+"""
+
+import contextlib
+import os
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import pytest
+import redis
+
+from kernel.bus.topics import KafkaTopics, TopicPort
+from stormfold.embedded.servers import EmbeddedError, EmbeddedServers, HostProcess
+from tests.servers import alertmanager as alertmanager_server
+from tests.servers import kafka as kafka_server
+from tests.servers import prometheus as prometheus_server
+from tests.servers import redis as redis_server
+from tests.servers import valkey as valkey_server
+from tests.servers.alertmanager import Alertmanager
+from tests.servers.process import ServerMissing
+from tests.servers.prometheus import Prometheus
+from tests.servers.receiver import Receiver
+
+T = TypeVar("T")
+
+_REAL_FIXTURES = {"kafka_bootstrap", "redis_url", "prometheus", "alertmanager"}
+_MISSING = pytest.StashKey[set[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_MISSING] = set()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _REAL_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.real)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say at the end how much a missing server or corpus left out."""
+    missing = config.stash[_MISSING]
+    reasons = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])]
+    lines = [(sum(text in reason for reason in reasons), text) for text in sorted(missing)]
+    for count, text in lines:
+        terminalreporter.write_line(f"SKIPPED {count} test(s): {text}")
+    if lines:
+        terminalreporter.write_line(f"{sum(count for count, _ in lines)} test(s) skipped for what is missing here")
+
+
+def _leave_out(request: pytest.FixtureRequest, text: str) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{text} (with CI=true nothing may be skipped)", pytrace=False)
+    _skip(request, text)
+
+
+def _skip(request: pytest.FixtureRequest, text: str) -> NoReturn:
+    request.config.stash[_MISSING].add(text)
+    pytest.skip(text)
+
+
+def _started(request: pytest.FixtureRequest, start: Callable[[], T]) -> T:
+    try:
+        return start()
+    except ServerMissing as error:
+        _leave_out(request, str(error))
+
+
+@pytest.fixture(scope="session")
+def embedded(request: pytest.FixtureRequest) -> Iterator[HostProcess]:
+    """The embedded servers' host process: ``bootstrap``, ``redis_url``, ``command({...})``."""
+    try:
+        host = HostProcess()
+    except EmbeddedError as error:
+        _leave_out(request, str(error))
+    yield host
+    host.stop()
+
+
+@pytest.fixture(scope="session")
+def valkey_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A Valkey for the whole session; a test cleans up or uses keys of its own."""
+    server = _started(request, valkey_server.start)
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Debian's Redis for the whole session; a test cleans up or uses keys of its own."""
+    server = _started(request, redis_server.start)
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A real Kafka for the whole session, without topics; a test uses a prefix of its own."""
+    server = _started(request, kafka_server.start)
+    yield server.bootstrap
+    server.stop()
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A topic and key prefix that no other test uses."""
+    return f"t{uuid.uuid4().hex[:12]}."
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """A broker for a contract test; topics of the test go under ``prefix``."""
+
+    kind: str
+    bootstrap: str
+    topics: TopicPort
+    prefix: str
+
+
+@pytest.fixture(
+    params=[pytest.param("embedded", marks=pytest.mark.embedded), pytest.param("kafka", marks=pytest.mark.real)]
+)
+def broker(request: pytest.FixtureRequest, prefix: str) -> Broker:
+    """Each broker in turn."""
+    if request.param == "embedded":
+        host: HostProcess = request.getfixturevalue("embedded")
+        return Broker("embedded", host.bootstrap, EmbeddedServers(host), prefix)
+    bootstrap: str = request.getfixturevalue("kafka_bootstrap")
+    return Broker("kafka", bootstrap, KafkaTopics(bootstrap), prefix)
+
+
+@pytest.fixture(
+    params=[pytest.param("valkey", marks=pytest.mark.embedded), pytest.param("redis", marks=pytest.mark.real)]
+)
+def store_url(request: pytest.FixtureRequest) -> str:
+    """Each store in turn, empty."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    with contextlib.closing(redis.Redis.from_url(url)) as client:
+        client.flushall()
+    return url
+
+
+@pytest.fixture
+def prometheus(request: pytest.FixtureRequest) -> Iterator[Callable[..., Prometheus]]:
+    """Factory with the signature of :func:`tests.servers.prometheus.start`; ends what it started."""
+    with contextlib.ExitStack() as stack:
+
+        def start(config: str, rules: str = "groups: []\n", arguments: Sequence[str] = ()) -> Prometheus:
+            server = _started(request, lambda: prometheus_server.start(config, rules, arguments))
+            stack.callback(server.stop)
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def alertmanager(request: pytest.FixtureRequest) -> Iterator[Callable[..., Alertmanager]]:
+    """Factory with the signature of :func:`tests.servers.alertmanager.start`; ends what it started."""
+    with contextlib.ExitStack() as stack:
+
+        def start(config: str, arguments: Sequence[str] = ()) -> Alertmanager:
+            server = _started(request, lambda: alertmanager_server.start(config, arguments))
+            stack.callback(server.stop)
+            return server
+
+        yield start
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """An HTTP receiver that records everything."""
+    server = Receiver()
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture(scope="session")
+def corpus(request: pytest.FixtureRequest) -> Path:
+    """The folder of vendors' real payloads and specifications."""
+    where = os.environ.get("STORMFOLD_CORPUS")
+    if not where:
+        # Not part of the project, so its absence is no failure anywhere.
+        _skip(request, "STORMFOLD_CORPUS is not set: it names the folder that holds payloads/ and specs/")
+    folder = Path(where).resolve()
+    if not (folder / "payloads").is_dir():
+        pytest.fail(f"STORMFOLD_CORPUS={where} has no payloads/ folder", pytrace=False)
+    return folder
