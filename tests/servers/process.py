@@ -74,6 +74,7 @@ class ServerProcess:
             ["/bin/sh", "-c", _WATCHDOG, "watchdog", str(self.log), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # the shell's own "Killed"
             cwd=directory,
             start_new_session=True,
         )
