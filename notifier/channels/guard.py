@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from dataclasses import dataclass
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -23,14 +22,6 @@ _V4_COMPATIBLE = ipaddress.ip_network("::/96")
 
 class RefusedTarget(Exception):
     """The name leads to an address that deliveries may not go to; the message names neither name nor address."""
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """One address to connect to, as a literal."""
-
-    literal: str
-    family: socket.AddressFamily
 
 
 def _inner(address: Address) -> Address:
@@ -68,22 +59,19 @@ def refusal(literal: str, allow_private: bool) -> str | None:
     return None
 
 
-async def resolve(host: str, port: int, allow_private: bool) -> list[Endpoint]:
-    """All addresses of `host`, in the resolver's order.
+async def resolve(host: str, port: int, allow_private: bool) -> list[str]:
+    """All addresses of `host` as literals, in the resolver's order.
 
     Raises RefusedTarget where any of them may not be used (an answer that mixes public and private addresses is an
     attack or a mistake), OSError where the name does not resolve, UnicodeError where it is no name.
     """
-    found = await asyncio.get_running_loop().getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_ADDRCONFIG
-    )
-    endpoints: dict[str, Endpoint] = {}
-    for family, _, _, _, sockaddr in found:
-        literal = str(sockaddr[0])
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    literals = list(dict.fromkeys(str(sockaddr[0]) for _, _, _, _, sockaddr in found))
+    for literal in literals:
         why = refusal(literal, allow_private)
         if why is not None:
             raise RefusedTarget(why)
-        endpoints.setdefault(literal, Endpoint(literal, family))
-    if not endpoints:
+    if not literals:
         raise OSError("no address")
-    return list(endpoints.values())
+    return literals

@@ -18,7 +18,7 @@ from yarl import URL
 from kernel.clock import Millis
 from kernel.model.delivery import Outcome
 from notifier.channels.base import Cause, Result, Verdict, outcome_of
-from notifier.channels.guard import Endpoint, RefusedTarget, resolve
+from notifier.channels.guard import RefusedTarget, resolve
 
 CONNECT_S = 3.0
 TOTAL_S = 10.0
@@ -124,7 +124,7 @@ async def post(
     """
     try:
         async with asyncio.timeout(target.connect_s):
-            endpoints = await resolve(target.url.raw_host or "", target.url.port or 0, target.allow_private)
+            addresses = await resolve(target.url.raw_host or "", target.url.port or 0, target.allow_private)
     except RefusedTarget as error:
         return _trouble(Verdict.TERMINAL, Cause.REFUSED_TARGET, str(error))
     except TimeoutError:
@@ -136,7 +136,7 @@ async def post(
     seen: list[Answer] = []
     try:
         async with asyncio.timeout(target.total_s):
-            return await _first_that_connects(session, target, endpoints, body, headers, now_ms, seen)
+            return await _first_that_connects(session, target, addresses, body, headers, now_ms, seen)
     except TimeoutError:
         late = _trouble(Verdict.AMBIGUOUS, Cause.TIMEOUT, f"no answer within {target.total_s:g} s")
     except (aiohttp.ClientError, OSError) as error:
@@ -147,7 +147,7 @@ async def post(
 async def _first_that_connects(
     session: aiohttp.ClientSession,
     target: Target,
-    endpoints: list[Endpoint],
+    addresses: list[str],
     body: bytes,
     headers: dict[str, str],
     now_ms: Millis,
@@ -155,9 +155,9 @@ async def _first_that_connects(
 ) -> Answer:
     """Try the addresses in turn until one takes a connection; `seen` gets the status as soon as it is there."""
     last = _trouble(Verdict.NOTHING, Cause.CONNECTION, "no connection")
-    for endpoint in endpoints[:_ADDRESSES]:
+    for address in addresses[:_ADDRESSES]:
         try:
-            return await _exchange(session, target, endpoint, body, headers, now_ms, seen)
+            return await _exchange(session, target, address, body, headers, now_ms, seen)
         except aiohttp.ConnectionTimeoutError:
             last = _trouble(Verdict.NOTHING, Cause.TIMEOUT, f"no connection within {target.connect_s:g} s")
         except aiohttp.ClientConnectorError as error:
@@ -168,7 +168,7 @@ async def _first_that_connects(
 async def _exchange(
     session: aiohttp.ClientSession,
     target: Target,
-    endpoint: Endpoint,
+    address: str,
     body: bytes,
     headers: dict[str, str],
     now_ms: Millis,
@@ -177,7 +177,7 @@ async def _exchange(
     host = target.url.raw_host or ""
     # The URL carries the judged address, so no second look-up can lead elsewhere; the name stays in the Host header
     # and in the certificate's check.
-    pinned = target.url.with_host(endpoint.literal)
+    pinned = target.url.with_host(address)
     shown = f"[{host}]" if ":" in host else host
     named = shown if target.url.is_default_port() else f"{shown}:{target.url.port}"
     async with session.post(

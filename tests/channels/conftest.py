@@ -1,4 +1,4 @@
-"""A receiver on loopback, a client session and deliveries to send."""
+"""A client session and the published specifications."""
 
 from __future__ import annotations
 
@@ -12,16 +12,6 @@ import aiohttp
 import pytest
 
 from notifier.channels.http import open_session
-from tests.servers.receiver import Receiver
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    """A receiver that answers 200 until it is told otherwise."""
-    server = Receiver()
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @pytest.fixture
