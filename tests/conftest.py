@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from kernel.bus.topics import KafkaTopics, TopicPort
-from stormfold.embedded.servers import EmbeddedError, EmbeddedServers, HostProcess
+from stormfold.embedded.servers import EmbeddedServers, HostProcess
 from tests.servers import alertmanager as alertmanager_server
 from tests.servers import kafka as kafka_server
 from tests.servers import prometheus as prometheus_server
@@ -48,10 +48,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if not target:
         return
     reasons = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])]
+    # By the reports: a session fixture skips once and its result serves every test that asks for it.
+    counts = {text: sum(text in reason for reason in reasons) for text in config.stash[_MISSING]}
     with Path(target).open("a") as file:
-        for text in config.stash[_MISSING]:
-            # By the reports: a session fixture skips once and its result serves every test that asks for it.
-            file.write(f"{sum(text in reason for reason in reasons)}\t{' '.join(text.split())}\n")
+        file.writelines(f"{count}\t{' '.join(text.split())}\n" for text, count in counts.items())
 
 
 def _leave_out(request: pytest.FixtureRequest, text: str) -> NoReturn:
@@ -69,16 +69,14 @@ def _started(request: pytest.FixtureRequest, start: Callable[[], T]) -> T:
     try:
         return start()
     except ServerMissing as error:
-        _leave_out(request, str(error))
+        text = str(error)
+    _leave_out(request, text)
 
 
 @pytest.fixture(scope="session")
 def embedded(request: pytest.FixtureRequest) -> Iterator[HostProcess]:
     """The embedded servers' host process: ``bootstrap``, ``redis_url``, ``command({...})``."""
-    try:
-        host = HostProcess()
-    except EmbeddedError as error:
-        _leave_out(request, str(error))
+    host = HostProcess()
     yield host
     host.stop()
 

@@ -116,7 +116,7 @@ def jars() -> Path:
 
 
 def _java() -> str:
-    java = program("java", "default-jre-headless")
+    java = program("java", "openjdk-17-jre-headless (17 or newer)")
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
     match = re.search(r'version "(\d+)', said)
     if match is None or int(match[1]) < 17:
