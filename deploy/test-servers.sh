@@ -46,6 +46,6 @@ for name in $missing; do
     packages="$packages $name"
 done
 # shellcheck disable=SC2086 # a list of words
-DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null ||
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=120 --no-install-recommends $packages >/dev/null ||
     echo "apt-get could not install all of$packages: tests without their server are skipped" >&2
 exit 0

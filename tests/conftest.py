@@ -6,7 +6,7 @@ A missing server skips its tests with a sentence that says how to get it; with `
 import contextlib
 import os
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -22,13 +22,15 @@ from tests.servers import prometheus as prometheus_server
 from tests.servers import redis as redis_server
 from tests.servers import valkey as valkey_server
 from tests.servers.alertmanager import Alertmanager
+from tests.servers.kafka import RESTARTABLE, JavaKafka
 from tests.servers.process import ServerMissing
 from tests.servers.prometheus import Prometheus
 from tests.servers.receiver import Receiver
+from tests.servers.valkey import StoreServer
 
 T = TypeVar("T")
 
-_REAL_FIXTURES = {"kafka_bootstrap", "redis_url", "prometheus", "alertmanager"}
+_REAL_FIXTURES = {"kafka_bootstrap", "own_kafka", "redis_url", "prometheus", "alertmanager"}
 _MISSING = pytest.StashKey[set[str]]()
 
 
@@ -142,6 +144,26 @@ def store_url(request: pytest.FixtureRequest) -> str:
     with contextlib.closing(redis.Redis.from_url(url)) as client:
         client.flushall()
     return url
+
+
+@pytest.fixture
+def own_valkey() -> Iterator[StoreServer]:
+    """A Valkey of one test's own, to kill and start again."""
+    with valkey_server.running() as server:
+        yield server
+
+
+@pytest.fixture
+def own_kafka(request: pytest.FixtureRequest) -> Iterator[Callable[..., JavaKafka]]:
+    """Factory of brokers of one test's own, to kill and start again; arguments as ``JavaKafka`` takes them."""
+    with contextlib.ExitStack() as stack:
+
+        def start(properties: Mapping[str, str] | None = None, format_arguments: tuple[str, ...] = ()) -> JavaKafka:
+            server = _started(request, lambda: JavaKafka({**RESTARTABLE, **(properties or {})}, format_arguments))
+            stack.callback(server.stop)
+            return server
+
+        yield start
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -54,6 +54,8 @@ _SETTINGS: Mapping[str, str] = {
     "log.cleaner.dedupe.buffer.size": "2097152",
     "controlled.shutdown.enable": "false",
 }
+# For a broker that is killed: it may come back only when the controller has given up on its former life.
+RESTARTABLE: Mapping[str, str] = {"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500"}
 _JAVA = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _LOG4J = """\
 appender.out.type = Console
@@ -297,13 +299,3 @@ def start() -> KafkaServer:
         if "Address already in use" not in str(error):
             raise
         return JavaKafka()  # a free port was taken in between
-
-
-@contextlib.contextmanager
-def running(properties: Mapping[str, str] | None = None, format_arguments: tuple[str, ...] = ()) -> Iterator[JavaKafka]:
-    """A broker of its own for one test, from the jars: it can be killed and started again."""
-    server = JavaKafka(properties, format_arguments)
-    try:
-        yield server
-    finally:
-        server.stop()

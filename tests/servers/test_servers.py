@@ -11,9 +11,11 @@ import aiohttp
 import psutil
 import pytest
 import redis.asyncio
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from tests.servers import valkey
 from tests.servers.alertmanager import Alertmanager
+from tests.servers.kafka import JavaKafka
 from tests.servers.process import ServerFailed, ServerProcess, private_directory
 from tests.servers.prometheus import Prometheus
 from tests.servers.receiver import Answer, Receiver
@@ -57,6 +59,23 @@ async def test_store_restarts_wiped_or_with_its_files(persistent: bool) -> None:
         async with redis.asyncio.Redis.from_url(server.url) as client:
             assert await client.get("k") == (b"v" if persistent else None)
     assert not server.directory.exists()
+
+
+async def test_kafka_killed_and_restarted_has_its_records(own_kafka: Callable[..., JavaKafka]) -> None:
+    broker = await asyncio.to_thread(own_kafka, {"auto.create.topics.enable": "true"})
+    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, enable_idempotence=True)
+    await producer.start()
+    await producer.send_and_wait("kept", b"before")
+    await producer.stop()
+    broker.kill()
+    assert not broker.process.alive()
+    await asyncio.to_thread(broker.restart)
+    consumer = AIOKafkaConsumer("kept", bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        assert (await asyncio.wait_for(consumer.getone(), 30)).value == b"before"
+    finally:
+        await consumer.stop()
 
 
 async def test_receiver_keeps_every_request_and_answers_as_told(receiver: Receiver) -> None:
