@@ -47,8 +47,9 @@ def line_of(delivery: Delivery) -> str:
     """`2025-11-23T03:53:20Z page P1 s07-… title (3 members, 12 alerts; team x)`, at most 500 runes, no controls."""
     line = delivery.headline
     team = f"; team {line.team}" if line.team else ""
+    title = delivery.text.title.removeprefix(f"{delivery.key.priority} ")
     text = (
-        f"{rfc3339(delivery.sent_at_ms)} {delivery.action} {delivery.key.priority} {line.id} {delivery.text.title} "
+        f"{rfc3339(delivery.sent_at_ms)} {delivery.action} {delivery.key.priority} {line.id} {title} "
         f"({line.members} members, {line.count} alerts{team})"
     )
     return cut(one_line(text), _LINE_RUNES)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,6 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-def spec() -> Any:
-    """Reads a published specification of the corpus by its file name; skips where there is no corpus."""
-
-    def read(name: str) -> Any:
-        corpus = os.environ.get("STORMFOLD_CORPUS")
-        if not corpus:
-            pytest.skip("STORMFOLD_CORPUS is unset: the published specifications are not at hand")
-        return json.loads((Path(corpus) / "specs" / name).read_text(encoding="utf-8"))
-
-    return read
+def spec(corpus: Path) -> Callable[[str], Any]:
+    """Reads a published specification of the corpus by its file name."""
+    return lambda name: json.loads((corpus / "specs" / name).read_text(encoding="utf-8"))

@@ -21,8 +21,7 @@ async def test_one_line_for_each_delivery_however_often_it_is_sent() -> None:
             assert (result.outcome, result.remote_id) == (Outcome.SENT, delivery(action).key.delivery_id)
     assert len(lines) == len(Action)
     assert lines[0] == (
-        "2025-11-23T03:53:20Z page P1 s07-abcdefghijklmnop P1 checkout: 5xx at 12 % "
-        "(3 members, 12 alerts; team payments)"
+        "2025-11-23T03:53:20Z page P1 s07-abcdefghijklmnop checkout: 5xx at 12 % (3 members, 12 alerts; team payments)"
     )
     await target.send(delivery(reached=Priority.P2))
     assert len(lines) == len(Action) + 1

@@ -1,0 +1,1 @@
+"""Templates of titles and bodies, as package data."""

@@ -1,0 +1,1 @@
+"""Tests of the decisions at the edge of the notifier."""
