@@ -1,0 +1,267 @@
+"""What no single value shows: names that are used are defined, numbers are within their bounds, patterns compile."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TypeVar
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from kernel.config.hours import BusinessHours
+from kernel.config.matchers import parse_matcher
+from kernel.config.nodes import Path_, Place, Problem, Reader, did_you_mean
+from kernel.config.schema import Config, Console, PagerDuty, PriorityConfig, RouteConfig, RuleConfig, Webhook
+from kernel.config.values import Duration
+
+T = TypeVar("T")
+
+MAX_SIZE = 10_000
+SECOND = Duration(1_000)
+HOUR = Duration(3_600_000)
+WORKAROUND = "workaround"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_SECTIONS_WITH_NAMES = ("sources", "teams", "channels")
+
+
+def check(config: Config, reader: Reader, adapters: Collection[str] | None) -> None:
+    """Add to the reader's problems all that is wrong across a configuration (of which parts may be missing)."""
+    checker = _Checker(config, reader)
+    checker.names()
+    checker.sources(adapters)
+    checker.teams()
+    checker.services()
+    checker.rules()
+    checker.routes()
+    checker.channels()
+    checker.priority()
+    checker.correlation()
+
+
+class _Checker:
+    def __init__(self, config: Config, reader: Reader) -> None:
+        self.config = config
+        self.reader = reader
+
+    def say(self, path: Path_, what: str, hint: str = "") -> None:
+        """A problem at a path, or at the nearest thing above it that is written down."""
+        while path and path not in self.reader.places:
+            path = path[:-1]
+        self.reader.problem(self.reader.places[path], what, hint)
+
+    def written(self, section: str) -> set[str]:
+        """The names a section defines, those that had problems of their own included."""
+        return {str(path[1]) for path in self.reader.places if len(path) == 2 and path[0] == section}
+
+    def places_of(self, section: str, items: tuple[T, ...]) -> Iterator[tuple[int, T]]:
+        """The items of a list that could be read, each with its place in the list as it is written."""
+        return zip(self.reader.kept.get((section,), ()), items, strict=True)
+
+    def defined(self, name: str, section: str, path: Path_) -> None:
+        known = self.written(section)
+        if name not in known:
+            self.say(path, f"there is no {section[:-1]} {name!r}", did_you_mean(name, known))
+
+    def within(self, value: int, low: int, high: int | None, path: Path_) -> None:
+        """Durations are shown as durations: a bound has the type of the value."""
+        if value < low or (high is not None and value > high):
+            hint = f"write {low} to {high}" if high is not None else f"write {low} or more"
+            self.say(path, f"{path[-1]} is {value}", hint)
+
+    def label_names(self, names: Iterable[str], path: Path_) -> None:
+        for index, name in enumerate(names):
+            if not name or re.search(r"[\s=!~{}\"',]", name):
+                self.say((*path, index), f"{name!r} is not the name of a label", "write the label's name alone")
+
+    def matchers(self, texts: Iterable[str], path: Path_) -> None:
+        for index, text in enumerate(texts):
+            try:
+                parse_matcher(text)
+            except ValueError as error:
+                what, _, hint = str(error).partition("; ")
+                self.say((*path, index), what, hint or "correct the matcher")
+
+    def names(self) -> None:
+        for section in _SECTIONS_WITH_NAMES:
+            for name in sorted(self.written(section)):
+                if not _NAME.fullmatch(name):
+                    hint = "use 1 to 63 letters, digits, dots, dashes and underscores, a letter or digit first"
+                    self.say((section, name), f"{name!r} cannot be the name of a {section[:-1]}", hint)
+        if "other" in self.config.sources:
+            self.say(("sources", "other"), "'other' stands for unknown sources in metrics", "name the source otherwise")
+
+    def sources(self, adapters: Collection[str] | None) -> None:
+        for name, source in self.config.sources.items():
+            path: Path_ = ("sources", name)
+            adapter = source.adapter or name
+            if adapters is not None and adapter not in adapters:
+                what = f"the source {name!r} has no adapter {adapter!r}"
+                self.say((*path, "adapter"), what, f"set adapter: {did_you_mean(adapter, adapters)}")
+            if not source.tenant:
+                self.say((*path, "tenant"), "tenant is empty", "leave it out or write a name")
+            if source.repeat_interval is not None:
+                self.within(source.repeat_interval, SECOND, None, (*path, "repeat_interval"))
+            self.label_names(source.identity, (*path, "identity"))
+
+    def teams(self) -> None:
+        for name, team in self.config.teams.items():
+            if not team.page and ("teams", name, "page") in self.reader.places:
+                self.say(("teams", name, "page"), f"the team {name!r} has nobody to page", "write page: [CHANNEL]")
+            for use, targets in (("page", team.page), ("notify", team.notify), ("fallback", team.fallback)):
+                for index, channel in enumerate(targets):
+                    self.defined(channel, "channels", ("teams", name, use, index))
+
+    def services(self) -> None:
+        for name, service in self.config.services.items():
+            self.within(service.tier, 1, 3, ("services", name, "tier"))
+            if service.team is not None:
+                self.defined(service.team, "teams", ("services", name, "team"))
+
+    def rules(self) -> None:
+        first: dict[str, Place] = {}
+        for index, rule in self.places_of("rules", self.config.rules):
+            path: Path_ = ("rules", index)
+            here = self.reader.places.get((*path, "name"), Place("", 0))
+            if rule.name in first:
+                what = f"two rules are named {rule.name!r}, the first at {first[rule.name]}"
+                self.say((*path, "name"), what, "rename one")
+            first.setdefault(rule.name, here)
+            self._rule(rule, path)
+
+    def _rule(self, rule: RuleConfig, path: Path_) -> None:
+        if not rule.name.strip():
+            self.say((*path, "name"), "a rule's name is empty", "write a name that people recognise")
+        self.matchers(rule.match, (*path, "match"))
+        self.label_names(rule.group_by, (*path, "group_by"))
+        self.within(rule.window, SECOND, None, (*path, "window"))
+        self.within(rule.size, 1, MAX_SIZE, (*path, "size"))
+        if rule.window > rule.cap:
+            hint = "make cap at least as long as window"
+            self.say((*path, "window"), f"window {rule.window} is longer than cap {rule.cap}", hint)
+        known = {*self.config.priority.impact_words, WORKAROUND}
+        for index, word in enumerate(rule.impact):
+            if word not in known:
+                hint = f"{did_you_mean(word, known)} (more words: priority.impact_words)"
+                self.say((*path, "impact", index), f"{word!r} is not a word of impact", hint)
+        if rule.team is not None:
+            self.defined(rule.team, "teams", (*path, "team"))
+
+    def routes(self) -> None:
+        for index, route in self.places_of("routes", self.config.routes):
+            self.matchers(route.match, ("routes", index, "match"))
+            self.defined(route.team, "teams", ("routes", index, "team"))
+
+    def channels(self) -> None:
+        for name, channel in self.config.channels.items():
+            path: Path_ = ("channels", name)
+            self.within(channel.per_minute, 1, None, (*path, "per_minute"))
+            if isinstance(channel, Console):
+                continue
+            self._url(channel, (*path, "url"))
+
+    def _url(self, channel: PagerDuty | Webhook, path: Path_) -> None:
+        try:
+            parts = urlsplit(channel.url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host, port = None, None
+            parts = urlsplit("")
+        if parts.scheme not in ("http", "https") or not host or port == 0 or re.search(r"\s", channel.url):
+            self.say(path, "url is not an address of the web", "write https://HOST/PATH")
+            return
+        if parts.username is not None or parts.password is not None:
+            self.say(path, "url holds credentials", "take them out of the url; requests are signed by `secret`")
+        if parts.fragment:
+            self.say(path, "url ends in a #fragment, which is never sent", "take it out")
+        if _private(host) and not channel.allow_private:
+            self.say(path, f"{host} is a private address", "write allow_private: true if that is meant")
+
+    def priority(self) -> None:
+        priority: PriorityConfig = self.config.priority
+        for name in ("many_services", "many_hosts", "many_regions"):
+            self.within(getattr(priority, name), 1, None, ("priority", name))
+        self.within(priority.trend_members, 0, None, ("priority", "trend_members"))
+        for name in ("environment_label", "host_label", "region_label"):
+            self.label_names(getattr(priority, name), ("priority", name))
+        if WORKAROUND in priority.impact_words:
+            hint = "take it out; it lowers an impact by itself"
+            self.say(("priority", "impact_words", WORKAROUND), f"{WORKAROUND!r} has a meaning already", hint)
+        try:
+            ZoneInfo(priority.business_timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            hint = "write a name of the IANA list, such as Europe/Berlin"
+            self.say(("priority", "business_timezone"), f"there is no time zone {priority.business_timezone!r}", hint)
+        if priority.business_hours is not None:
+            try:
+                BusinessHours.parse(priority.business_hours)
+            except ValueError as error:
+                what, _, hint = str(error).partition("; ")
+                self.say(("priority", "business_hours"), what, hint)
+
+    def correlation(self) -> None:
+        correlation = self.config.correlation
+        self.within(correlation.lease, SECOND, HOUR, ("correlation", "lease"))
+        self.label_names(correlation.domain, ("correlation", "domain"))
+        if not correlation.default_tenant:
+            self.say(("correlation", "default_tenant"), "default_tenant is empty", "write a name, or leave it out")
+
+
+def _private(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return not address.is_global
+
+
+def warnings_of(config: Config, places: Mapping[Path_, Place], first_file: str) -> Iterator[Problem]:
+    """What is allowed but rarely meant; `first_file` is blamed for what is nowhere."""
+    for path, what, hint in (*_odd_names(config), *_odd_order(config)):
+        place = places.get(path, Place(first_file, 0))
+        yield Problem(place.file, place.line, what, hint)
+
+
+def _odd_names(config: Config) -> Iterator[tuple[Path_, str, str]]:
+    for name, source in config.sources.items():
+        if source.token is None:
+            hint = f"write token: {{env: {re.sub('[^A-Z0-9]', '_', name.upper())}_TOKEN}}"
+            yield ("sources", name), f"anybody may post alerts as {name!r}: the source has no token", hint
+    for name, team in config.teams.items():
+        if not team.notify:
+            what = f"the team {name!r} has no notify channel: it never hears of P3 and P4"
+            yield ("teams", name), what, "write notify: [CHANNEL]"
+    for path, item in _matching(config):
+        for matcher in map(parse_matcher, item.match):
+            if (
+                matcher.name == "service"
+                and matcher.op == "="
+                and matcher.value
+                and matcher.value not in config.services
+            ):
+                what = f"{path[0]}[{path[1]}] names the service {matcher.value!r}, which is not defined"
+                yield path, what, did_you_mean(matcher.value, config.services)
+
+
+def _odd_order(config: Config) -> Iterator[tuple[Path_, str, str]]:
+    if all(route.match for route in config.routes):
+        what = "no route takes what is left: an incident that matches none has no team and pages nobody"
+        yield ("routes",), what, "write a last route without match"
+    taken: dict[str, int] = {}
+    for path, item in _matching(config):
+        section, index = str(path[0]), int(path[1])
+        if section in taken:
+            what = f"{section}[{index}] is never reached: {section}[{taken[section]}] before it takes everything"
+            yield path, what, "move the one without match to the end"
+        elif not item.match:
+            taken[section] = index
+
+
+def _matching(config: Config) -> Iterator[tuple[Path_, RuleConfig | RouteConfig]]:
+    for index, rule in enumerate(config.rules):
+        yield ("rules", index), rule
+    for index, route in enumerate(config.routes):
+        yield ("routes", index), route
