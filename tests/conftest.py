@@ -6,6 +6,7 @@ A missing server skips its tests with a sentence that says how to get it; with `
 import contextlib
 import os
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +32,6 @@ from tests.servers.valkey import StoreServer
 T = TypeVar("T")
 
 _REAL_FIXTURES = {"kafka_bootstrap", "own_kafka", "redis_url", "prometheus", "alertmanager"}
-_MISSING = pytest.StashKey[set[str]]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_MISSING] = set()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,39 +40,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.real)
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Leave the counts of tests that lacked something for ``make test``, which sums up its runs."""
-    target = os.environ.get("STORMFOLD_SKIPPED")
-    if not target:
-        return
-    reasons = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])]
-    # By the reports: a session fixture skips once and its result serves every test that asks for it.
-    counts = {text: sum(text in reason for reason in reasons) for text in config.stash[_MISSING]}
-    with Path(target).open("a") as file:
-        file.writelines(f"{count}\t{' '.join(text.split())}\n" for text, count in counts.items())
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Leave the counts of skipped tests by reason for ``make test``, which sums up its runs."""
+    if target := os.environ.get("STORMFOLD_SKIPPED"):
+        reasons = [" ".join(str(report.longrepr[2]).split()) for report in terminalreporter.stats.get("skipped", [])]
+        with Path(target).open("a") as file:
+            file.writelines(f"{count}\t{text.removeprefix('Skipped: ')}\n" for text, count in Counter(reasons).items())
 
 
-def _leave_out(request: pytest.FixtureRequest, text: str) -> NoReturn:
+def _leave_out(text: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{text} (with CI=true nothing may be skipped)", pytrace=False)
-    _skip(request, text)
-
-
-def _skip(request: pytest.FixtureRequest, text: str) -> NoReturn:
-    request.config.stash[_MISSING].add(text)
     pytest.skip(text)
 
 
-def _started(request: pytest.FixtureRequest, start: Callable[[], T]) -> T:
+def _started(start: Callable[[], T]) -> T:
     try:
         return start()
     except ServerMissing as error:
         text = str(error)
-    _leave_out(request, text)
+    _leave_out(text)
 
 
 @pytest.fixture(scope="session")
-def embedded(request: pytest.FixtureRequest) -> Iterator[HostProcess]:
+def embedded() -> Iterator[HostProcess]:
     """The embedded servers' host process: ``bootstrap``, ``redis_url``, ``command({...})``."""
     host = HostProcess()
     yield host
@@ -84,25 +71,25 @@ def embedded(request: pytest.FixtureRequest) -> Iterator[HostProcess]:
 
 
 @pytest.fixture(scope="session")
-def valkey_url(request: pytest.FixtureRequest) -> Iterator[str]:
+def valkey_url() -> Iterator[str]:
     """A Valkey for the whole session; a test cleans up or uses keys of its own."""
-    server = _started(request, valkey_server.start)
+    server = _started(valkey_server.start)
     yield server.url
     server.stop()
 
 
 @pytest.fixture(scope="session")
-def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
+def redis_url() -> Iterator[str]:
     """Debian's Redis for the whole session; a test cleans up or uses keys of its own."""
-    server = _started(request, redis_server.start)
+    server = _started(redis_server.start)
     yield server.url
     server.stop()
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap(request: pytest.FixtureRequest) -> Iterator[str]:
+def kafka_bootstrap() -> Iterator[str]:
     """A real Kafka for the whole session, without topics; a test uses a prefix of its own."""
-    server = _started(request, kafka_server.start)
+    server = _started(kafka_server.start)
     yield server.bootstrap
     server.stop()
 
@@ -154,12 +141,12 @@ def own_valkey() -> Iterator[StoreServer]:
 
 
 @pytest.fixture
-def own_kafka(request: pytest.FixtureRequest) -> Iterator[Callable[..., JavaKafka]]:
+def own_kafka() -> Iterator[Callable[..., JavaKafka]]:
     """Factory of brokers of one test's own, to kill and start again; arguments as ``JavaKafka`` takes them."""
     with contextlib.ExitStack() as stack:
 
         def start(properties: Mapping[str, str] | None = None, format_arguments: tuple[str, ...] = ()) -> JavaKafka:
-            server = _started(request, lambda: JavaKafka({**RESTARTABLE, **(properties or {})}, format_arguments))
+            server = _started(lambda: JavaKafka({**RESTARTABLE, **(properties or {})}, format_arguments))
             stack.callback(server.stop)
             return server
 
@@ -167,12 +154,12 @@ def own_kafka(request: pytest.FixtureRequest) -> Iterator[Callable[..., JavaKafk
 
 
 @pytest.fixture
-def prometheus(request: pytest.FixtureRequest) -> Iterator[Callable[..., Prometheus]]:
+def prometheus() -> Iterator[Callable[..., Prometheus]]:
     """Factory with the signature of :func:`tests.servers.prometheus.start`; ends what it started."""
     with contextlib.ExitStack() as stack:
 
         def start(config: str, rules: str = "groups: []\n", arguments: Sequence[str] = ()) -> Prometheus:
-            server = _started(request, lambda: prometheus_server.start(config, rules, arguments))
+            server = _started(lambda: prometheus_server.start(config, rules, arguments))
             stack.callback(server.stop)
             return server
 
@@ -180,12 +167,12 @@ def prometheus(request: pytest.FixtureRequest) -> Iterator[Callable[..., Prometh
 
 
 @pytest.fixture
-def alertmanager(request: pytest.FixtureRequest) -> Iterator[Callable[..., Alertmanager]]:
+def alertmanager() -> Iterator[Callable[..., Alertmanager]]:
     """Factory with the signature of :func:`tests.servers.alertmanager.start`; ends what it started."""
     with contextlib.ExitStack() as stack:
 
         def start(config: str, arguments: Sequence[str] = ()) -> Alertmanager:
-            server = _started(request, lambda: alertmanager_server.start(config, arguments))
+            server = _started(lambda: alertmanager_server.start(config, arguments))
             stack.callback(server.stop)
             return server
 
@@ -202,12 +189,12 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture(scope="session")
-def corpus(request: pytest.FixtureRequest) -> Path:
+def corpus() -> Path:
     """The folder of vendors' real payloads and specifications."""
     where = os.environ.get("STORMFOLD_CORPUS")
     if not where:
         # Not part of the project, so its absence is no failure anywhere.
-        _skip(request, "STORMFOLD_CORPUS is not set: it names the folder that holds payloads/ and specs/")
+        pytest.skip("STORMFOLD_CORPUS is not set: it names the folder that holds payloads/ and specs/")
     folder = Path(where).resolve()
     if not (folder / "payloads").is_dir():
         pytest.fail(f"STORMFOLD_CORPUS={where} has no payloads/ folder", pytrace=False)

@@ -18,7 +18,7 @@ awk -F'\t' '
     { total += $1; count[$2] += $1 }
     END {
         for (reason in count) printf "  %d: %s\n", count[reason], reason
-        if (total) printf "%d test(s) were skipped for what is missing on this machine.\n", total
-        else print "No test was skipped for want of a server."
+        if (total) printf "%d test(s) skipped, for the reasons above.\n", total
+        else print "No test was skipped."
     }' "$STORMFOLD_SKIPPED"
 exit "$failed"
