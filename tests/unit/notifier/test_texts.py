@@ -81,8 +81,8 @@ def test_a_rules_template_makes_the_title() -> None:
 @pytest.mark.parametrize(
     "template",
     [
-        "{{ labels.nowhere }}",
-        "{{ nothing }}",
+        "in {{ labels.nowhere }}",
+        "of {{ nothing }}",
         "{{ count / 0 }}",
         "{{ services[7] }}",
         "{{ count + title }}",
