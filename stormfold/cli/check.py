@@ -1,0 +1,42 @@
+"""`stormfold check DIR`: what is wrong with a configuration, by file and line, and what would be right."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ingest.adapters.registry import ADAPTERS
+from kernel.config.load import ConfigError, Loaded, load
+from stormfold.cli.errors import UserError
+
+
+def check(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The configuration directory.", show_default=False)],
+    secrets: Annotated[
+        bool,
+        typer.Option(
+            "--secrets/--no-secrets",
+            help="Read the secrets that the configuration names, or check only how they are written.",
+        ),
+    ] = True,
+) -> None:
+    """Validate a configuration directory as a whole. Exit 0 if it can be used, 1 with every problem if not."""
+    try:
+        loaded = load(directory, os.environ, adapters=ADAPTERS, secrets=secrets)
+    except ConfigError as error:
+        n = len(error.problems)
+        raise UserError(f"{error}\n{n} {'problem' if n == 1 else 'problems'}: this cannot be used") from None
+    for warning in loaded.warnings:
+        typer.echo(f"warning: {warning}")
+    typer.echo(summary(loaded))
+
+
+def summary(loaded: Loaded) -> str:
+    """One line: what the configuration holds and the beginning of its hash."""
+    config = loaded.config
+    sections = ("sources", "teams", "services", "channels", "rules", "routes")
+    counts = ", ".join(f"{len(getattr(config, section))} {section}" for section in sections)
+    return f"good: {len(loaded.files)} files with {counts}; hash {loaded.hash[:12]}"
