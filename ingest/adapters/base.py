@@ -21,6 +21,7 @@ from kernel.model.alert import Alert, Origin, Severity, Status
 from kernel.model.signals import CommandBody
 
 CLAMP_MS = 5 * 60_000
+_MAX_DETAIL = 600
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -65,9 +66,13 @@ class Default(StrEnum):
 
 
 class NotUnderstood(Exception):
-    """The body as a whole is not of this vendor's form; becomes one dead letter."""
+    """The body as a whole is not of this vendor's form; becomes one dead letter.
+
+    `detail` is a sentence for a person. It may quote the body, so what cannot be printed is taken out here.
+    """
 
     def __init__(self, reason: Reason, detail: str) -> None:
+        detail = "".join(letter if letter.isprintable() else " " for letter in detail[:_MAX_DETAIL])
         super().__init__(detail)
         self.reason = reason
         self.detail = detail

@@ -52,6 +52,7 @@ from kernel.model.alert import Status
 YEAR_MS: Final = 366 * 86_400_000
 
 
+_FIRING, _RESOLVED = Status.FIRING, Status.RESOLVED
 _NULL: Final = msgspec.Raw(b"null")
 
 
@@ -94,15 +95,12 @@ class Prometheus(Adapter):
         except _UNREADABLE_BODY:
             return None
         arrival = message.arrival
-        return [
-            Glance(
-                bytes(alert.labels),
-                Status.RESOLVED if alert.ends and 0 < moment(alert.ends) <= arrival else Status.FIRING,
-                arrival,
-                alert,
-            )
-            for alert in seen
-        ] or None
+        glances = []
+        for alert in seen:
+            ends = alert.ends
+            over = ends is not None and 0 < moment(ends) <= arrival
+            glances.append(Glance(bytes(alert.labels), _RESOLVED if over else _FIRING, arrival, alert))
+        return glances or None
 
     def build(self, message: Message, glance: Glance, index: int, parsed: Parsed) -> None:
         """The full alert of one glance."""

@@ -19,7 +19,7 @@ from kernel.clock import Millis
 from kernel.model.alert import Alert, Kind, Link, Severity, Status
 from kernel.model.naming import fingerprint
 
-NAME_BYTES: Final = 1024
+NAME_BYTES: Final = 4 * 1024
 SUMMARY_BYTES: Final = 4 * 1024
 LABEL_BYTES: Final = 4 * 1024
 DESCRIPTION_BYTES: Final = 16 * 1024
@@ -32,6 +32,8 @@ UNREADABLE: Final = -1
 EARLIEST: Final = 946_684_800_000
 """The year 2000. An earlier moment is a vendor's way to say that there is none."""
 _LATEST: Final = 4_102_444_800_000
+_SHORT_LABELS: Final = 1024
+"""Characters of all labels together that cannot pass any limit in bytes, whatever they are."""
 _MAX_TIME_TEXT: Final = 48
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -110,7 +112,7 @@ def texts_at(value: Mapping[str, Any], key: str, *, loose: bool = False) -> dict
         elif loose and isinstance(item, bool | int | float):
             texts[name] = scalar(item)
         elif not (loose and item is None):
-            raise NotUnderstood(Reason.WRONG_TYPE, f"{key}.{_short(name)} must be text, got {kind_of(item)}")
+            raise NotUnderstood(Reason.WRONG_TYPE, f"{key}.{name[:80]} must be text, got {kind_of(item)}")
     return texts
 
 
@@ -119,10 +121,6 @@ def scalar(value: bool | int | float) -> str:
     if isinstance(value, int) and value.bit_length() > 256:
         raise NotUnderstood(Reason.WRONG_TYPE, "a number has more than 77 digits")
     return msgspec.json.encode(value).decode() if isinstance(value, bool | float) else str(value)
-
-
-def _short(text: str) -> str:
-    return clean_text(text, 80, Parsed(Outcome.IGNORED))
 
 
 @lru_cache(maxsize=8192)
@@ -186,6 +184,8 @@ def time_of(value: Any, what: str, *, digits: bool = False) -> Millis:
 
 def clean_text(text: str, limit: int, parsed: Parsed, *, lines: bool = False) -> str:
     """Text without control characters (each becomes a space) and no longer than `limit` bytes, cut with `…`."""
+    if len(text) * 4 <= limit and text.isprintable():
+        return text
     text, found = (_CONTROL_BUT_LINES if lines else _CONTROL).subn(" ", text)
     if found:
         parsed.took_default(Default.CONTROL_CHARACTERS, found)
@@ -199,6 +199,9 @@ def clean_text(text: str, limit: int, parsed: Parsed, *, lines: bool = False) ->
 
 def clean_labels(labels: Mapping[str, str], parsed: Parsed) -> dict[str, str]:
     """Labels that are fit to be shown; those without a value go, those past 64 KiB in all are left off."""
+    everything = "".join((*labels, *labels.values()))
+    if len(everything) <= _SHORT_LABELS and everything.isprintable():
+        return {name: value for name, value in labels.items() if value and name}
     clean: dict[str, str] = {}
     room = LABELS_BYTES
     for name, value in labels.items():
@@ -217,6 +220,8 @@ def clean_links(links: Iterable[tuple[str, str]], parsed: Parsed) -> tuple[Link,
     """Web addresses only, each once, eight at most; one that is too long to keep whole is of no use and goes."""
     seen: dict[str, Link] = {}
     for text, href in links:
+        if not href:
+            continue
         address = href.strip()
         usable = address.startswith(("https://", "http://")) and not _CONTROL.search(address) and " " not in address
         if usable and address not in seen and len(seen) < MAX_LINKS:

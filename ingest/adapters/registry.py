@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ingest.adapters.alertmanager import Alertmanager
 from ingest.adapters.base import Adapter
+from ingest.adapters.cloudwatch import CloudWatch
+from ingest.adapters.commands import Commands
+from ingest.adapters.datadog import Datadog
+from ingest.adapters.generic import Generic
+from ingest.adapters.grafana import Grafana
 from ingest.adapters.prometheus import Prometheus
 from kernel.config.schema import SourceConfig
 
-_ORDER: Final[tuple[Adapter, ...]] = (Prometheus(),)
+_ORDER: Final[tuple[Adapter, ...]] = (
+    Commands(),
+    CloudWatch(),
+    Datadog(),
+    Grafana(),
+    Alertmanager(),
+    Prometheus(),
+    Generic(),
+)
 """In the order of detection: the forms that are surest to tell come first."""
 
 ADAPTERS: Final[dict[str, Adapter]] = {adapter.name: adapter for adapter in _ORDER}

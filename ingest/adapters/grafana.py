@@ -1,0 +1,114 @@
+"""Grafana: contact points of unified alerting (version 8 and later) and legacy notification channels (up to 7).
+
+Unified: as Alertmanager (identity the labels, `valid_for` from the configured repeat interval, arrival as
+`observed_at`). Legacy: one message for a rule; identity is `orgId` and `ruleId` (else `ruleName`); `alerting` and
+`no_data` fire, `ok` resolves, `pending`, `paused` and `unknown` say neither and are ignored: a paused rule has not
+recovered. Legacy bodies carry no time, so `observed_at` is arrival; labels are the rule's tags and those that all
+of `evalMatches` share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, ClassVar, Final
+
+from ingest.adapters.base import Adapter, Message, NotUnderstood, Outcome, Parsed, Reason, severity_of
+from ingest.adapters.groups import looks_like_group, parse_group, valid_for
+from ingest.adapters.reading import add_alert, as_list, as_object, attempt, decode, finish, scalar, text_at, texts_at
+from ingest.adapters.words import SEVERITIES
+from kernel.model.alert import Status
+
+_LEGACY_STATES: Final = {"alerting": Status.FIRING, "no_data": Status.FIRING, "ok": Status.RESOLVED}
+_LEGACY_SILENT: Final = ("pending", "paused", "unknown")
+_UNIFIED_MARKS: Final = ("orgId", "title", "state", "message")
+_UNIFIED_ALERT_MARKS: Final = ("silenceURL", "valueString", "dashboardURL", "panelURL")
+
+
+class Grafana(Adapter):
+    """Same alert: labels (unified), `orgId` and `ruleId` (legacy). Source: Grafana's webhook notifier, both kinds."""
+
+    name: ClassVar[str] = "grafana"
+    title: ClassVar[str] = "Grafana (webhook contact point, or legacy notification channel)"
+    shape: ClassVar[tuple[str, ...]] = ("title", "state", "message", "orgId", "alerts", "ruleId", "ruleName")
+
+    def recognises(self, body: Any, headers: Mapping[str, str]) -> bool:
+        """A group with Grafana's own fields, or a legacy rule."""
+        del headers
+        if not isinstance(body, dict):
+            return False
+        if "ruleId" in body and ("ruleName" in body or "evalMatches" in body):
+            return True
+        if not looks_like_group(body):
+            return False
+        first = body["alerts"][0] if body["alerts"] else {}
+        own = sum(mark in body for mark in _UNIFIED_MARKS)
+        return own >= 2 or any(mark in first for mark in _UNIFIED_ALERT_MARKS)
+
+    def parse(self, message: Message) -> Parsed:
+        body = as_object(decode(message.body), "the body")
+        if "alerts" in body:
+            return parse_group(message, body, "Grafana")
+        if "ruleId" in body or "ruleName" in body:
+            return _legacy(message, body)
+        if "ruleGroup" in body and "condition" in body:
+            raise NotUnderstood(
+                Reason.MISSING_FIELD,
+                "this is the definition of an alert rule, not a notification: it has no status, no alerts",
+            )
+        raise NotUnderstood(Reason.MISSING_FIELD, "neither alerts (unified) nor ruleId and state (legacy) is present")
+
+
+def _legacy(message: Message, body: dict[str, Any]) -> Parsed:
+    parsed = Parsed(Outcome.IGNORED)
+    state = text_at(body, "state")
+    if state in _LEGACY_SILENT:
+        return finish(parsed, f"the rule is {state}, which is neither an alert nor a recovery")
+    if not state:
+        raise NotUnderstood(Reason.MISSING_FIELD, "state is missing; expected alerting, ok, no_data, pending or paused")
+    if state not in _LEGACY_STATES:
+        raise NotUnderstood(
+            Reason.WRONG_TYPE, f"state must be alerting, ok, no_data, pending or paused, got {state[:40]}"
+        )
+    attempt(parsed, 0, partial(_legacy_alert, message, body, _LEGACY_STATES[state], parsed))
+    return finish(parsed)
+
+
+def _legacy_alert(message: Message, body: dict[str, Any], status: Status, parsed: Parsed) -> None:
+    name = text_at(body, "ruleName")
+    labels = {**_shared_tags(body), **texts_at(body, "tags", loose=True)}
+    rule = _number(body, "ruleId")
+    identity = {"orgId": _number(body, "orgId"), "ruleId": rule} if rule else {"ruleName": name}
+    add_alert(
+        message,
+        parsed,
+        0,
+        identity=identity,
+        name=name or text_at(body, "title"),
+        status=status,
+        severity=severity_of(labels.get("severity"), message.config, SEVERITIES, parsed),
+        labels={**labels, "alertname": name},
+        summary=text_at(body, "title"),
+        description=text_at(body, "message"),
+        links=[("rule", text_at(body, "ruleUrl")), ("image", text_at(body, "imageUrl"))],
+        valid_for=valid_for(message.config),
+    )
+
+
+def _number(body: dict[str, Any], field: str) -> str:
+    value = body.get(field)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise NotUnderstood(Reason.WRONG_TYPE, f"{field} must be a whole number")
+    return value if isinstance(value, str) else scalar(value)
+
+
+def _shared_tags(body: dict[str, Any]) -> dict[str, str]:
+    matches = as_list(body.get("evalMatches") or [], "evalMatches")
+    shared: dict[str, str] | None = None
+    for match in matches:
+        found = as_object(match, "evalMatches")
+        tags = texts_at(found, "tags", loose=True) if found.get("tags") else {}
+        shared = tags if shared is None else {k: v for k, v in shared.items() if tags.get(k) == v}
+    return shared or {}

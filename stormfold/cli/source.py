@@ -1,0 +1,91 @@
+"""`stormfold source`: what a source makes of a payload, before it is let in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ingest.adapters.registry import UnknownAdapter
+from ingest.explain import explain
+from kernel.clock import SystemClock
+from kernel.config.schema import Config
+
+app = typer.Typer(name="source", help="Look at what a source makes of a payload.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Look at what a source makes of a payload."""
+
+
+@app.command("try")
+def try_(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A configured source, an adapter, or auto to detect.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The body as the sender posts it.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, a stable interface.")] = False,
+    header: Annotated[list[str] | None, typer.Option("--header", metavar="K:V", help="May be given again.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", metavar="DIR", help="Configuration directory.")] = None,
+) -> None:
+    """Show what source NAME makes of the payload in FILE, and why.
+
+    Exit status 0 for every outcome, 2 for an unreadable FILE, an unknown NAME or a bad configuration.
+    """
+    try:
+        body = file.read_bytes()
+    except OSError as error:
+        raise _usage(f"{file} cannot be read: {error.strerror}; name a file that holds the body") from error
+    try:
+        found = explain(name, body, _headers(header or []), _config(config), SystemClock().now_ms())
+    except UnknownAdapter as error:
+        raise _usage(str(error)) from error
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+    else:
+        _print(found)
+
+
+def _usage(text: str) -> typer.Exit:
+    typer.echo(text, err=True)
+    return typer.Exit(2)
+
+
+def _headers(given: list[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in given:
+        key, colon, value = line.partition(":")
+        if not colon or not key.strip():
+            raise _usage(f"--header {line!r} is not K:V; write for example --header content-encoding:gzip")
+        headers[key.strip().lower()] = value.strip()
+    return headers
+
+
+def _config(folder: Path | None) -> Config | None:
+    if folder is None:
+        return None
+    from kernel.config.load import ConfigError, load
+
+    try:
+        return load(folder).config
+    except ConfigError as error:
+        raise _usage(str(error)) from error
+
+
+def _print(found: dict[str, Any]) -> None:
+    console = Console()
+    console.print(f"source [bold]{escape(found['source'])}[/], outcome [bold]{found['outcome']}[/]")
+    if found["reason"]:
+        for part in found["reason"].split("; "):
+            console.print(f"  {escape(part)}")
+    if found["alerts"]:
+        table = Table("fingerprint", "status", "severity", "name", "service", "starts", "ends", "labels")
+        for alert in found["alerts"]:
+            labels = "\n".join(f"{key}={value}" for key, value in alert["labels"].items())
+            row = (alert[key] or "" for key in ("status", "severity", "name", "service", "starts_at", "ends_at"))
+            table.add_row(alert["fingerprint"], *(escape(cell) for cell in row), escape(labels))
+        console.print(table)
