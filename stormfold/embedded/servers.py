@@ -48,7 +48,8 @@ class HostProcess:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - stop() closes it
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "stormfold.embedded.host"],
+                # -P: a file of the current directory must not be taken for a module of the standard library.
+                [sys.executable, "-P", "-m", "stormfold.embedded.host"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,

@@ -16,10 +16,11 @@ from typing import Self
 
 import psutil
 
-# Prints the server's pid, then waits: end of standard input means that the tests are over or dead.
+# Prints the server's pid, then waits: end of standard input means that the tests are over or dead, and the server's
+# files go as well; a line means that they stay.
 _WATCHDOG = (
-    'log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & p=$!; echo $p; trap "" HUP INT TERM; '
-    "read _ || :; kill -9 $p; wait $p"
+    'd=$1 log=$2; shift 2; "$@" </dev/null >>"$log" 2>&1 & p=$!; echo $p; trap "" HUP INT TERM; '
+    'read _; gone=$?; kill -9 $p; wait $p; [ $gone = 0 ] || rm -rf "$d"'
 )
 _TAIL_BYTES = 4000
 
@@ -65,13 +66,12 @@ def http_ok(url: str) -> bool:
 class ServerProcess:
     """One server process. ``pid`` is the server's own; ``log`` its output's path inside ``directory``."""
 
-    def __init__(self, name: str, arguments: Sequence[str], directory: Path, *, owns_directory: bool = True) -> None:
+    def __init__(self, name: str, arguments: Sequence[str], directory: Path) -> None:
         self.name = name
         self.directory = directory
         self.log = directory / f"{name}.log"
-        self._owns_directory = owns_directory
         self._watchdog = subprocess.Popen(
-            ["/bin/sh", "-c", _WATCHDOG, "watchdog", str(self.log), *arguments],
+            ["/bin/sh", "-c", _WATCHDOG, "watchdog", str(directory), str(self.log), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # the shell's own "Killed"
@@ -110,13 +110,15 @@ class ServerProcess:
 
     def kill(self) -> None:
         """SIGKILL; returns when the server is dead. Its directory stays until :meth:`stop`."""
+        assert self._watchdog.stdin is not None
+        if not self._watchdog.stdin.closed:
+            self._watchdog.stdin.write(b"keep\n")
         self._end()
 
     def stop(self) -> None:
         """End the server at once and remove its files. Safe to call twice."""
         self._end()
-        if self._owns_directory:
-            shutil.rmtree(self.directory, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def _end(self) -> None:
         assert self._watchdog.stdin is not None

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import aiohttp
 import psutil
@@ -148,3 +149,7 @@ def test_server_ends_with_killed_tests() -> None:
         while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
             assert time.monotonic() < until, "the server outlived its owner"
             time.sleep(0.01)
+    directory = Path(done.stdout.split()[1])
+    while directory.exists():
+        assert time.monotonic() < until, "the server's files outlived its owner"
+        time.sleep(0.01)
