@@ -97,7 +97,7 @@ class RedisStore:
             retry=Retry(NoBackoff(), 0),
             decode_responses=False,
         )
-        self._redis: Redis = Redis(connection_pool=pool, auto_close_connection_pool=True)
+        self._redis: Redis = Redis.from_pool(pool)
         self._shas: dict[str, str] = {}
 
     async def _call(self, coroutine: Any) -> Any:

@@ -1,0 +1,1 @@
+"""The gateway: its doors, its collector, its incident API."""
