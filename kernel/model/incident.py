@@ -84,8 +84,9 @@ class Headline(Struct, frozen=True, omit_defaults=True):
     """The whole state of an incident in one screen: a reader may miss every event but the last.
 
     `reached` is the most urgent priority of the episode; `page_above`, where set, is the priority already paged
-    for an unresolved predecessor: only a more urgent one pages. `quiet_raise` says that the last raise came
-    from configuration alone and pages nobody. `cause_arrival` is the arrival of the observation that caused it.
+    for an unresolved predecessor: only a more urgent one pages. `quiet` is the priority that was reached by a new
+    configuration alone: it pages nobody. `cause_arrival` is the arrival of the observation that caused the event;
+    `handled` are members that still fire although a person resolved the incident.
     """
 
     id: str
@@ -111,7 +112,8 @@ class Headline(Struct, frozen=True, omit_defaults=True):
     severity: Severity = Severity.INFO
     summary: str = ""
     page_above: Priority | None = None
-    paged_reached: Priority | None = None
+    quiet: Priority | None = None
+    handled: int = 0
     predecessor: str | None = None
     answered_by: str | None = None
     links: tuple[tuple[str, str], ...] = ()

@@ -10,7 +10,7 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from kernel.clock import Millis
-from kernel.model.alert import Severity, Stamp
+from kernel.model.alert import Kind, Severity, Stamp
 from kernel.model.delivery import LedgerKey, Outcome
 from kernel.model.incident import Headline, IncidentStatus, Priority, Score, TimelineEntry
 
@@ -36,6 +36,8 @@ class Facts(Struct, frozen=True, omit_defaults=True):
     labels: dict[str, str] = field(default_factory=dict)
     links: tuple[tuple[str, str], ...] = ()
     starts_at: Millis | None = None
+    tenant: str = "default"
+    kind: Kind = Kind.PROBLEM
 
 
 class Member(Struct, array_like=True):
@@ -58,9 +60,11 @@ class Member(Struct, array_like=True):
 
 
 class IncidentDoc(Struct, omit_defaults=True):
-    """An incident as its shard keeps it. `fingerprints` are all members of the present episode's incident.
+    """An incident as its shard keeps it.
 
-    `owed` is true while the current state has an event that no reader was told of yet (never across a turn).
+    `sample` are the fingerprints of its first members (100 at most), `members` how many there are in all; `firing`
+    counts those that fire and are not handled, `handled` those that fire although a person resolved the incident.
+    `config` is the hash of the configuration that scored it last.
     """
 
     id: str
@@ -78,14 +82,17 @@ class IncidentDoc(Struct, omit_defaults=True):
     cause_arrival: Millis
     epoch: int
     revision: int
-    fingerprints: list[str] = field(default_factory=list)
+    sample: list[str] = field(default_factory=list)
+    members: int = 0
     firing: int = 0
+    handled: int = 0
     count: int = 0
-    newest_firing: Millis = 0
     team: str | None = None
     predecessor: str | None = None
     page_above: Priority | None = None
-    quiet_reached: Priority | None = None
+    quiet: Priority | None = None
+    config: str = ""
+    lower: Score | None = None
     answered_by: str | None = None
     answers: list[str] = field(default_factory=list)
     resolved_at: Millis | None = None
@@ -124,4 +131,6 @@ class NotifierDoc(Struct, omit_defaults=True):
     epoch: int
     revision: int
     headline: Headline
+    team: str = ""
+    team_reason: str = ""
     ledger: list[LedgerEntry] = field(default_factory=list)

@@ -1,0 +1,53 @@
+"""Label rules: which rule takes an alert, and which group of that rule it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kernel.config.matchers import Predicate, compile_all
+from kernel.config.schema import Config, RuleConfig
+from kernel.model.naming import length_prefixed
+
+UNMATCHED = RuleConfig(name="unmatched", group_by=("fingerprint",))
+"""Takes what no rule of the configuration matches: each alert is an incident of its own, none is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """The rule that takes an alert, its group there, and the group as one string."""
+
+    rule: RuleConfig
+    group: dict[str, str]
+    key: str
+
+
+class Rulebook:
+    """The rules of one configuration, compiled; the first that matches wins."""
+
+    def __init__(self, config: Config) -> None:
+        self._rules: list[tuple[RuleConfig, Predicate]] = [
+            (rule, compile_all(rule.match)) for rule in (*config.rules, UNMATCHED)
+        ]
+        self._by_name = {rule.name: rule for rule, _ in self._rules}
+
+    def place(self, view: Mapping[str, str]) -> Placing:
+        """`view` are an alert's labels with name, source, service, severity, kind, tenant and fingerprint."""
+        for rule, matches in self._rules:
+            if matches(view):
+                group = {label: view.get(label, "") for label in rule.group_by}
+                return Placing(rule, group, length_prefixed(group.values()).decode("utf-8", "replace"))
+        raise AssertionError("the rule for what no other matches matches everything")
+
+    def runner_up(self, view: Mapping[str, str], chosen: str) -> str | None:
+        """The next rule that would have taken the alert, for the explanation."""
+        later = False
+        for rule, matches in self._rules:
+            if later and matches(view):
+                return rule.name
+            later = later or rule.name == chosen
+        return None
+
+    def rule(self, name: str) -> RuleConfig:
+        """A rule by name; one that a reload removed behaves by the defaults until its incidents end."""
+        return self._by_name.get(name) or RuleConfig(name=name)

@@ -1,0 +1,235 @@
+"""A shard as its owner holds it in memory, and what a turn has changed of it.
+
+Decisions change this state in place and mark what they touched; the owner writes all of it in one script. Where that
+script is refused the whole object is thrown away and read again, so a half-decided state is never seen by anyone.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from correlator.priority import Extent
+from correlator.waiting import WaitingCommand, WaitingCounts
+from kernel.clock import Millis
+from kernel.config.schema import Config
+from kernel.model.alert import Severity
+from kernel.model.incident import IncidentEvent
+from kernel.model.signals import Command
+from kernel.model.state import Facts, IncidentDoc, Member, MemberState
+from kernel.store.scripts import Change
+
+PARTS: Final = ("members", "facts", "incidents", "waiting", "timers")
+"""The shard's keys after chain and outbox, in the order of the script's KEYS."""
+NEVER = 1 << 62
+SOURCE_GAP = 1_000
+
+
+class SourceSeen(msgspec.Struct, array_like=True):
+    """The newest arrival of a source, and for each length of silence (log2 of seconds) when the last one ended."""
+
+    newest: Millis
+    silences: dict[int, Millis] = {}
+
+    def arrived(self, at: Millis) -> None:
+        """A message of the source arrived."""
+        gap = at - self.newest
+        if gap <= 0:
+            return
+        if gap >= SOURCE_GAP:
+            self.silences[(gap // 1_000).bit_length()] = at
+        self.newest = at
+
+    def silence_ended(self, at_least: Millis) -> Millis:
+        """When the last silence at least that long ended, 0 where there was none."""
+        size = max(1, at_least // 1_000).bit_length()
+        return max((at for length, at in self.silences.items() if length >= size), default=0)
+
+
+@dataclass(slots=True)
+class Incident:
+    """An incident's document and what is derived from its members."""
+
+    doc: IncidentDoc
+    members: set[str] = field(default_factory=set)
+    extent: Extent = field(default_factory=Extent)
+    newest: Millis = 0
+    newest_valid: bool = True
+    holding: int = 0
+
+
+@dataclass
+class Shard:
+    """Everything a shard's owner knows. `time` is the shard's time; `arrival` the newest input applied."""
+
+    number: int
+    config_hash: str = ""
+    members: dict[str, Member] = field(default_factory=dict)
+    facts: dict[str, Facts] = field(default_factory=dict)
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    current: dict[tuple[str, str], str] = field(default_factory=dict)
+    successors: dict[str, set[str]] = field(default_factory=dict)
+    sources: dict[str, SourceSeen] = field(default_factory=dict)
+    counts: dict[str, WaitingCounts] = field(default_factory=dict)
+    commands: dict[str, list[WaitingCommand]] = field(default_factory=dict)
+    totals: dict[str, int] = field(default_factory=dict)
+    fences: dict[str, str] = field(default_factory=dict)
+    timers: dict[str, Millis] = field(default_factory=dict)
+    position: int = -1
+    echo: int = 0
+    epoch: int = 0
+    owner: str = ""
+    claimed_at: Millis = 0
+    time: Millis = 0
+    arrival: Millis = 0
+
+    events: list[IncidentEvent] = field(default_factory=list)
+    dead: list[tuple[Command, str]] = field(default_factory=list)
+    quiet: dict[str, tuple[Millis, str]] = field(default_factory=dict)
+    _heap: list[tuple[Millis, str]] = field(default_factory=list)
+    _moved: dict[str, str] = field(default_factory=dict)
+    _touched: dict[str, set[str]] = field(default_factory=lambda: {part: set() for part in PARTS})
+
+    # --- what changed
+
+    def touch(self, part: str, name: str) -> None:
+        """This entry has to be written, or removed where it is no longer there."""
+        self._touched[part].add(name)
+
+    @property
+    def dirty(self) -> bool:
+        """Whether anything but positions has to be written."""
+        return bool(self.events or self.dead or self.quiet) or any(self._touched.values())
+
+    def fence(self, name: str, value: str) -> None:
+        """Nothing up to here is taken again."""
+        self.fences[name] = self._moved[name] = value
+
+    def total(self, name: str, n: int) -> None:
+        """Add to one of the shard's totals, which the audit reads."""
+        self.totals[name] = self.totals.get(name, 0) + n
+        self._moved[f"total:{name}"] = str(self.totals[name])
+
+    # --- timers
+
+    def set_timer(self, name: str, due: Millis) -> None:
+        """Due at that time; an earlier timer of the name stays, its effect looks at the facts again."""
+        old = self.timers.get(name)
+        if old is not None and old <= due:
+            return
+        self.timers[name] = due
+        heapq.heappush(self._heap, (due, name))
+        self.touch("timers", name)
+
+    def drop_timer(self, name: str) -> None:
+        """No longer due."""
+        if self.timers.pop(name, None) is not None:
+            self.touch("timers", name)
+
+    def due(self, now: Millis) -> str | None:
+        """Take the earliest timer that is due by `now`, None where none is."""
+        while self._heap and self._heap[0][0] <= now:
+            at, name = heapq.heappop(self._heap)
+            if self.timers.get(name) == at:
+                del self.timers[name]
+                self.touch("timers", name)
+                return name
+        return None
+
+    def restore_timers(self, timers: Mapping[str, Millis]) -> None:
+        """After a load."""
+        self.timers = dict(timers)
+        self._heap = [(due, name) for name, due in timers.items()]
+        heapq.heapify(self._heap)
+
+    # --- incidents
+
+    def newest_firing(self, incident: Incident) -> Millis:
+        """The newest observed time of any firing member; NEVER where one of a source that sends once a change fires."""
+        if incident.holding > 0:
+            return NEVER
+        if not incident.newest_valid:
+            firing = (self.members[name] for name in incident.members)
+            incident.newest = max(
+                (m.newest_firing.observed for m in firing if m.state is MemberState.FIRING and m.newest_firing),
+                default=0,
+            )
+            incident.newest_valid = True
+        return incident.newest
+
+    def counted(self, member: Member, config: Config, by: int) -> bool:
+        """A member starts (1) or ceases (-1) to count as firing in its incident; True where the score may move."""
+        incident = self.incidents[member.incident]
+        facts = self.facts[member.fingerprint]
+        incident.doc.firing += by
+        if member.valid_for is None:
+            incident.holding += by
+        if by > 0 and member.newest_firing is not None:
+            incident.newest = max(incident.newest, member.newest_firing.observed)
+            if config.priority.trend_members:
+                incident.extent.firsts.append(member.first)
+            return incident.extent.add(facts.service, facts.labels, member.severity, config)
+        incident.newest_valid = False
+        return incident.extent.remove(facts.service, facts.labels, member.severity, config)
+
+    def change_severity(self, member: Member, severity: Severity) -> bool:
+        """A firing member's severity changes; True where the score may move."""
+        extent = self.incidents[member.incident].extent
+        member.severity, old = severity, member.severity
+        moved = extent.shift(old, severity)
+        self.touch("members", member.fingerprint)
+        return moved
+
+    # --- one turn's writes
+
+    def take_change(self) -> Change:
+        """What has to be written since the last call; the outbox entries are the caller's to add."""
+        change = Change()
+        change.chain = {"pos": str(self.position), "echo": str(self.echo), **self._moved}
+        for index, (part, entries) in enumerate(self._parts(), start=3):
+            sets: list[str] = []
+            gone: list[str] = []
+            for name in self._touched[part]:
+                value = entries.get(name)
+                if value is None:
+                    gone.append(name)
+                else:
+                    sets += (name, _encode(value))
+            change.put(index, sets, gone)
+            self._touched[part].clear()
+        self._change_timers(change)
+        self._moved.clear()
+        return change
+
+    def _parts(self) -> list[tuple[str, Mapping[str, object]]]:
+        docs = {name: self.incidents[name].doc for name in self._touched["incidents"] if name in self.incidents}
+        waiting: dict[str, object] = {}
+        for name in self._touched["waiting"]:
+            kind, _, key = name.partition(":")
+            found = {"n": self.counts, "c": self.commands, "s": self.sources}[kind].get(key)  # type: ignore[attr-defined]
+            if found:
+                waiting[name] = found
+        return [("members", self.members), ("facts", self.facts), ("incidents", docs), ("waiting", waiting)]
+
+    def _change_timers(self, change: Change) -> None:
+        scores: list[str] = []
+        gone: list[str] = []
+        for name in self._touched["timers"]:
+            due = self.timers.get(name)
+            if due is None:
+                gone.append(name)
+            else:
+                scores += (str(due), name)
+        change.schedule(len(PARTS) + 2, scores, gone)
+        self._touched["timers"].clear()
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def _encode(value: object) -> str:
+    return _encoder.encode(value).decode("utf-8")

@@ -1,0 +1,147 @@
+"""Judging records: which alerts go through in full, which are repeats. Gathers into a slice; does no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import structlog
+from aiokafka.structs import ConsumerRecord
+
+from ingest.adapters.base import Glance, Message, NotUnderstood, Outcome, Parsed, Reason, Refusal
+from ingest.decide import FULL, Mark, decide
+from ingest.partition import RawPartition
+from ingest.read import Reader, Route
+from ingest.slice import Slice, Todo
+from ingest.windows import Windows
+from kernel.model.alert import Alert, Kind, Origin, Stamp
+from kernel.model.naming import shard_of_incident
+from kernel.model.signals import Command, CommandBody, Passed, Refresh, Transition
+
+log = structlog.get_logger(__name__)
+
+
+class Judge:
+    """Takes raw records into a slice. `may_command` says whether a topic's commands are to be believed."""
+
+    def __init__(self, reader: Reader, windows: Windows, shards: int, may_command: Callable[[str], bool]) -> None:
+        self._reader = reader
+        self._windows = windows
+        self._shards = shards
+        self._may_command = may_command
+
+    def take(self, part: RawPartition, record: ConsumerRecord, out: Slice) -> bool:
+        """Judge one record. False where our own code failed on it: it is a dead letter then."""
+        source = "other"
+        try:
+            route = self._reader.route(record)
+            source = route.source or "other"
+            message = self._reader.message(route, record, part.topic_id)
+            glances = self._reader.glance(route, message)
+            if glances is not None:
+                self._take_glances(part, record, route, message, glances, out)
+            else:
+                self._take_parsed(part, record, source, self._reader.parse(route, message), out)
+        except NotUnderstood as error:
+            out.refuse(part.place.topic, source, record, [Refusal(0, error.reason, error.detail)])
+        except Exception as error:
+            log.exception("a record met an unexpected error", topic=record.topic, offset=record.offset)
+            detail = f"{type(error).__name__} in stormfold itself; please report it with this record"
+            out.refuse(part.place.topic, source, record, [Refusal(0, Reason.INTERNAL_ERROR, detail)])
+            return False
+        return True
+
+    def _take_glances(
+        self,
+        part: RawPartition,
+        record: ConsumerRecord,
+        route: Route,
+        message: Message,
+        glances: Sequence[Glance],
+        out: Slice,
+    ) -> None:
+        source = route.source or "other"
+        arrival, partition, offset = record.timestamp, record.partition, record.offset
+        known, marks, lease = route.known, self._windows.get, self._windows.lease
+        parsed: Parsed | None = None
+        repeats = 0
+        for index, glance in enumerate(glances):
+            entry = known.get(glance.key)
+            if entry is not None:
+                mark = marks(entry.fingerprint)
+                if mark is not None and glance.status is mark.status and arrival < mark.leased + lease:
+                    stamp = Stamp(glance.observed, arrival, partition, offset, index)
+                    if stamp > mark.stamp and entry.severity is mark.severity:
+                        mark.stamp = stamp
+                        part.counter.add(entry.shard, entry.fingerprint, glance.status, stamp)
+                        repeats += 1
+                        continue
+            if parsed is None:
+                parsed = Parsed(Outcome.ALERTS)
+            alert = self._reader.build(route, message, glance, index, parsed)
+            if alert is not None:
+                out.todo.append(Todo(alert, self._reader.shard(alert), source, part.counter))
+        if repeats:
+            out.tallies[source, Passed.REPEAT] += repeats
+            out.alerts += repeats
+        if parsed is not None:
+            out.alerts += parsed.total
+            out.took_defaults(source, parsed.defaults)
+            if parsed.refusals:
+                out.refuse(part.place.topic, source, record, parsed.refusals)
+
+    def _take_parsed(self, part: RawPartition, record: ConsumerRecord, source: str, parsed: Parsed, out: Slice) -> None:
+        out.alerts += parsed.total
+        out.took_defaults(source, parsed.defaults)
+        for alert in parsed.alerts:
+            if alert.kind is Kind.CHANGE:
+                out.tallies[source, "ignored"] += 1
+                continue
+            out.todo.append(Todo(alert, self._reader.shard(alert), source, part.counter))
+        if parsed.refusals:
+            out.refuse(part.place.topic, source, record, parsed.refusals)
+        for item, command in enumerate(parsed.commands):
+            self._take_command(part, record, item, command, out)
+        if not parsed.total and not parsed.commands:
+            out.tallies[source, "ignored"] += 1
+
+    def _take_command(
+        self, part: RawPartition, record: ConsumerRecord, item: int, body: CommandBody, out: Slice
+    ) -> None:
+        shard = shard_of_incident(body.incident)
+        if not self._may_command(part.place.topic):
+            reason, detail = Reason.COMMAND_NOT_ALLOWED, "commands are taken from answers.raw only, through the gateway"
+        elif shard is None or shard >= self._shards:
+            reason, detail = Reason.MISSING_IDENTITY, f"{body.incident!r} is no id of an incident of this deployment"
+        else:
+            origin = Origin(part.topic_id, record.partition, record.offset, item)
+            command = Command(body.id, body.verb, body.incident, body.by, origin, record.timestamp, body.note)
+            out.signal(shard, command, record.timestamp)
+            out.commands[body.verb, "taken"] += 1
+            return
+        out.refuse(part.place.topic, "other", record, [Refusal(item, reason, detail)])
+        out.commands[body.verb, "dead"] += 1
+
+    async def settle(self, out: Slice) -> None:
+        """Look up what memory lacks, then decide every waiting alert in order."""
+        if not out.todo:
+            return
+        await self._windows.look_up((t.shard, t.alert.fingerprint, t.alert.received_at) for t in out.todo)
+        for todo in out.todo:
+            self._decide(todo.alert, todo, out)
+        out.todo.clear()
+
+    def _decide(self, alert: Alert, todo: Todo, out: Slice) -> None:
+        stamp = alert.stamp
+        mark = self._windows.get(alert.fingerprint)
+        reason = decide(mark, alert.status, alert.severity, stamp, self._windows.lease)
+        todo.counter.add(todo.shard, alert.fingerprint, alert.status, stamp)
+        out.tallies[todo.source, reason] += 1
+        if reason in FULL:
+            signal = Refresh(alert) if reason is Passed.LEASE_EXPIRED else Transition(alert, reason)
+            out.signal(todo.shard, signal, alert.received_at)
+            new = Mark(alert.status, alert.severity, stamp, alert.received_at)
+            # What is written must say no more than what was emitted, while the one in memory moves on with repeats.
+            self._windows.set(alert.fingerprint, new)
+            out.marks.append((todo.shard, alert.fingerprint, Mark(alert.status, alert.severity, stamp, new.leased)))
+        elif reason is Passed.REPEAT and mark is not None:
+            mark.stamp = stamp

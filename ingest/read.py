@@ -1,0 +1,166 @@
+"""From a raw record to what is in it: the source, its adapter, glances at known alerts, full alerts of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+from aiokafka.structs import ConsumerRecord
+
+from ingest.adapters.base import Adapter, Glance, Message, NotUnderstood, Outcome, Parsed, Reason
+from ingest.adapters.registry import UnknownAdapter, adapter_for, detect, nearest
+from ingest.adapters.unpack import unpack
+from kernel.config.schema import Config, SourceConfig
+from kernel.model.alert import Alert, Origin, Severity
+from kernel.model.codec import Undecodable, decode_command
+from kernel.model.naming import shard_of
+from kernel.model.signals import CommandBody
+
+MAX_KEYS: Final = 200_000
+_DEFAULT: Final = SourceConfig()
+
+
+class Known:
+    """An alert that was decoded before, found again by its raw bytes."""
+
+    __slots__ = ("fingerprint", "severity", "shard")
+
+    def __init__(self, fingerprint: str, severity: Severity, shard: int) -> None:
+        self.fingerprint = fingerprint
+        self.severity = severity
+        self.shard = shard
+
+
+@dataclass(slots=True)
+class Route:
+    """How records with the same headers are read. `known` is shared by all routes of one source."""
+
+    source: str | None
+    adapter: Adapter | None
+    config: SourceConfig
+    tenant: str
+    headers: dict[str, str]
+    known: dict[bytes, Known] = field(default_factory=dict)
+
+    @property
+    def packed(self) -> bool:
+        """Whether bodies have to be unpacked first."""
+        return "content-encoding" in self.headers
+
+
+class Reader:
+    """Reads raw records; remembers routes by header bytes and alerts by raw bytes, and forgets them on a reload."""
+
+    def __init__(self, config: Callable[[], Config], shards: int) -> None:
+        self._config = config
+        self._shards = shards
+        self._routes: dict[tuple[tuple[str, bytes], ...], Route] = {}
+        self._known: dict[tuple[str, str], dict[bytes, Known]] = {}
+        self._of: Config | None = None
+
+    def route(self, record: ConsumerRecord) -> Route:
+        """The route of a record's headers. Raises NotUnderstood for a source that no adapter reads."""
+        config = self._config()
+        if config is not self._of:
+            self._routes.clear()
+            self._known.clear()
+            self._of = config
+        headers = tuple(record.headers)
+        found = self._routes.get(headers)
+        if found is None:
+            found = self._new_route(config, headers)
+            if len(self._routes) < MAX_KEYS:
+                self._routes[headers] = found
+        return found
+
+    def _new_route(self, config: Config, raw: tuple[tuple[str, bytes], ...]) -> Route:
+        headers = {name.lower(): value.decode("utf-8", "replace") for name, value in raw if value is not None}
+        source = headers.get("source") or None
+        settings = config.sources.get(source, _DEFAULT) if source else _DEFAULT
+        tenant = settings.tenant
+        if source not in config.sources:
+            tenant = config.correlation.default_tenant
+        if settings.tenant_header and headers.get("tenant"):
+            tenant = headers["tenant"]
+        adapter = None
+        if source is not None:
+            try:
+                adapter = adapter_for(source, settings)
+            except UnknownAdapter as error:
+                raise NotUnderstood(Reason.UNKNOWN_SOURCE, str(error)) from error
+        known = self._known.setdefault((source or "", tenant), {})
+        return Route(source, adapter, settings, tenant, headers, known)
+
+    def message(self, route: Route, record: ConsumerRecord, topic_id: str) -> Message:
+        """The record as an adapter reads it. Raises NotUnderstood where it cannot be unpacked."""
+        body = record.value or b""
+        if route.packed:
+            body = unpack(body, route.headers)
+        return Message(
+            body,
+            route.source or "",
+            route.config,
+            route.tenant,
+            record.timestamp,
+            Origin(topic_id, record.partition, record.offset, 0),
+            route.headers,
+        )
+
+    def glance(self, route: Route, message: Message) -> Sequence[Glance] | None:
+        """The short way, where the source and the body have one."""
+        return route.adapter.glance(message) if route.adapter is not None else None
+
+    def parse(self, route: Route, message: Message) -> Parsed:
+        """The whole body. Raises NotUnderstood with the reason of the one dead letter that it becomes."""
+        adapter = route.adapter
+        try:
+            if adapter is None:
+                adapter, message = self._detect(message)
+            return adapter.parse(message)
+        except NotUnderstood:
+            # Whatever source such a body claims: a command is one, and is taken from answers.raw only.
+            command = _command(message.body)
+            if command is None:
+                raise
+            return Parsed(Outcome.COMMANDS, commands=[command])
+
+    def _detect(self, message: Message) -> tuple[Adapter, Message]:
+        try:
+            body = orjson.loads(message.body)
+        except orjson.JSONDecodeError as error:
+            raise NotUnderstood(Reason.INVALID_JSON, f"the body is not JSON: {error}") from error
+        found = detect(body, message.headers)
+        if found is None:
+            raise NotUnderstood(Reason.NOT_DETECTED, nearest(body))
+        config = self._config().sources.get(found.name, _DEFAULT)
+        named = Message(
+            message.body, found.name, config, message.tenant, message.arrival, message.origin, message.headers
+        )
+        return found, named
+
+    def build(self, route: Route, message: Message, glance: Glance, index: int, parsed: Parsed) -> Alert | None:
+        """The full alert of a glance, None where it was refused; remembers it by its bytes."""
+        assert route.adapter is not None
+        before = len(parsed.alerts)
+        route.adapter.build(message, glance, index, parsed)
+        if len(parsed.alerts) == before:
+            return None
+        alert = parsed.alerts[-1]
+        if len(route.known) >= MAX_KEYS:
+            route.known.clear()
+        route.known[glance.key] = Known(alert.fingerprint, alert.severity, self.shard(alert))
+        return alert
+
+    def shard(self, alert: Alert) -> int:
+        """The shard of an alert's domain."""
+        labels = self._config().correlation.domain
+        return shard_of((alert.tenant, *(alert.labels.get(name, "") for name in labels)), self._shards)
+
+
+def _command(body: bytes) -> CommandBody | None:
+    try:
+        return decode_command(body).command
+    except Undecodable:
+        return None

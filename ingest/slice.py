@@ -1,0 +1,112 @@
+"""What one pass over a batch has gathered: signals by shard, marks, dead letters, tallies."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+from aiokafka.structs import ConsumerRecord
+
+from ingest.adapters.base import Default, Reason, Refusal
+from ingest.counts import RangeCounter
+from ingest.decide import Mark
+from kernel.bus.publisher import Record
+from kernel.clock import Millis
+from kernel.model.alert import Alert
+from kernel.model.codec import encode
+from kernel.model.signals import MAX_RECORD_BYTES, MAX_SIGNALS, Signal, SignalRecord
+
+BUILD = "stormfold"
+_SHOWN = 20
+
+
+@dataclass(slots=True)
+class DeadLetter:
+    """A raw record of which something could not be taken; kept whole, so that it can be replayed."""
+
+    record: ConsumerRecord
+    reason: Reason
+    refusals: Sequence[Refusal]
+
+    def to_record(self, topic: str) -> Record:
+        """The record of `alerts.dead`: the bytes as they came, everything about them in headers."""
+        old = dict(self.record.headers)
+        attempt = int(old.get("attempt", b"0") or b"0") + 1
+        detail = [{"index": r.index, "reason": r.reason, "detail": r.detail} for r in self.refusals[:_SHOWN]]
+        kept = [
+            (name, value) for name, value in self.record.headers if name in ("source", "tenant", "content-encoding")
+        ]
+        headers = [
+            *kept,
+            ("reason", self.reason.encode()),
+            ("stage", b"ingest"),
+            ("origin-topic", topic.encode()),
+            ("origin-partition", b"%d" % self.record.partition),
+            ("origin-offset", b"%d" % self.record.offset),
+            ("attempt", b"%d" % attempt),
+            ("build", BUILD.encode()),
+            ("alerts", b"%d" % len(self.refusals)),
+            ("detail", orjson.dumps(detail)),
+        ]
+        return Record(self.record.value or b"", self.record.key, headers)
+
+
+@dataclass(slots=True)
+class Todo:
+    """An alert in full, waiting for the look-up of its fingerprint."""
+
+    alert: Alert
+    shard: int
+    source: str
+    counter: RangeCounter
+
+
+@dataclass(slots=True)
+class Slice:
+    """Gathered between two publications; empty again after each."""
+
+    signals: dict[int, list[Signal]] = field(default_factory=dict)
+    arrival: dict[int, Millis] = field(default_factory=dict)
+    marks: list[tuple[int, str, Mark]] = field(default_factory=list)
+    todo: list[Todo] = field(default_factory=list)
+    dead: list[tuple[str, DeadLetter]] = field(default_factory=list)
+    tallies: Counter[tuple[str, str]] = field(default_factory=Counter)
+    defaults: Counter[tuple[str, Default]] = field(default_factory=Counter)
+    commands: Counter[tuple[str, str]] = field(default_factory=Counter)
+    alerts: int = 0
+
+    def signal(self, shard: int, signal: Signal, arrival: Millis) -> None:
+        """A signal for a shard, with the raw arrival of what caused it."""
+        self.signals.setdefault(shard, []).append(signal)
+        self.arrival[shard] = max(self.arrival.get(shard, 0), arrival)
+
+    def refuse(self, topic: str, source: str, record: ConsumerRecord, refusals: Sequence[Refusal]) -> None:
+        """Everything of one raw record that is dead."""
+        self.dead.append((topic, DeadLetter(record, refusals[0].reason, refusals)))
+        self.tallies[source, "dead"] += len(refusals)
+
+    def took_defaults(self, source: str, defaults: dict[Default, int]) -> None:
+        """Documented defaults taken while reading a body."""
+        for default, n in defaults.items():
+            self.defaults[source, default] += n
+
+
+def signal_records(shard: int, arrival: Millis, signals: Sequence[Signal]) -> Iterator[Record]:
+    """The signals of a shard as records of at most 500 signals and 256 KiB each.
+
+    A single signal is never cut, so a record holds at least one: a raw body is at most 512 KiB.
+    """
+    for first in range(0, len(signals), MAX_SIGNALS):
+        yield from _fitting(shard, arrival, signals[first : first + MAX_SIGNALS])
+
+
+def _fitting(shard: int, arrival: Millis, signals: Sequence[Signal]) -> Iterator[Record]:
+    value = encode(SignalRecord(shard, arrival, tuple(signals)))
+    if len(value) <= MAX_RECORD_BYTES or len(signals) == 1:
+        yield Record(value)
+        return
+    half = len(signals) // 2
+    yield from _fitting(shard, arrival, signals[:half])
+    yield from _fitting(shard, arrival, signals[half:])
