@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -21,16 +22,28 @@ MAX_SIZE = 10_000
 SECOND = Duration(1_000)
 HOUR = Duration(3_600_000)
 WORKAROUND = "workaround"
+UNMATCHED = "unmatched"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _SECTIONS_WITH_NAMES = ("sources", "teams", "channels")
 
 
-def check(config: Config, reader: Reader, adapters: Collection[str] | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the services know and the kernel does not: the adapters' names, and whether a rule's title is a template.
+
+    `title` raises ValueError for one that is not. None of either: not checked.
+    """
+
+    adapters: Collection[str] | None = None
+    title: Callable[[str], object] | None = None
+
+
+def check(config: Config, reader: Reader, known: Known) -> None:
     """Add to the reader's problems all that is wrong across a configuration (of which parts may be missing)."""
-    checker = _Checker(config, reader)
+    checker = _Checker(config, reader, known)
     checker.names()
-    checker.sources(adapters)
+    checker.sources()
     checker.teams()
     checker.services()
     checker.rules()
@@ -41,9 +54,10 @@ def check(config: Config, reader: Reader, adapters: Collection[str] | None) -> N
 
 
 class _Checker:
-    def __init__(self, config: Config, reader: Reader) -> None:
+    def __init__(self, config: Config, reader: Reader, known: Known) -> None:
         self.config = config
         self.reader = reader
+        self.known = known
 
     def say(self, path: Path_, what: str, hint: str = "") -> None:
         """A problem at a path, or at the nearest thing above it that is written down."""
@@ -92,7 +106,8 @@ class _Checker:
         if "other" in self.config.sources:
             self.say(("sources", "other"), "'other' stands for unknown sources in metrics", "name the source otherwise")
 
-    def sources(self, adapters: Collection[str] | None) -> None:
+    def sources(self) -> None:
+        adapters = self.known.adapters
         for name, source in self.config.sources.items():
             path: Path_ = ("sources", name)
             adapter = source.adapter or name
@@ -133,6 +148,14 @@ class _Checker:
     def _rule(self, rule: RuleConfig, path: Path_) -> None:
         if not rule.name.strip():
             self.say((*path, "name"), "a rule's name is empty", "write a name that people recognise")
+        if rule.name == UNMATCHED:
+            hint = "name it otherwise, for example 'everything else'"
+            self.say((*path, "name"), f"{UNMATCHED!r} is the name of what no rule matches", hint)
+        if rule.title is not None and self.known.title is not None:
+            try:
+                self.known.title(rule.title)
+            except ValueError as error:
+                self.say((*path, "title"), str(error), "correct the template")
         self.matchers(rule.match, (*path, "match"))
         self.label_names(rule.group_by, (*path, "group_by"))
         self.within(rule.window, SECOND, None, (*path, "window"))
@@ -232,7 +255,7 @@ def _odd_names(config: Config) -> Iterator[tuple[Path_, str, str]]:
             yield ("sources", name), f"anybody may post alerts as {name!r}: the source has no token", hint
     for name, team in config.teams.items():
         if not team.notify:
-            what = f"the team {name!r} has no notify channel: it never hears of P3 and P4"
+            what = f"the team {name!r} has no notify channel: P3 and P4 go where its pages go"
             yield ("teams", name), what, "write notify: [CHANNEL]"
     for path, item in _matching(config):
         for matcher in map(parse_matcher, item.match):
@@ -247,9 +270,20 @@ def _odd_names(config: Config) -> Iterator[tuple[Path_, str, str]]:
 
 
 def _odd_order(config: Config) -> Iterator[tuple[Path_, str, str]]:
-    if all(route.match for route in config.routes):
-        what = "no route takes what is left: an incident that matches none has no team and pages nobody"
+    owned = any(service.team for service in config.services.values())
+    catch_all = next((index for index, route in enumerate(config.routes) if not route.match), None)
+    if catch_all is None and not owned:
+        first = next(iter(config.teams), None)
+        goes = f"goes to the first team, {first!r}" if first else "pages nobody: no team is defined"
+        what = f"no route takes everything and no service has a team: what matches no route {goes}"
         yield ("routes",), what, "write a last route without match"
+    if catch_all is not None and owned:
+        what = f"routes[{catch_all}] takes everything, so the teams of services are never asked"
+        yield (
+            ("routes", catch_all),
+            what,
+            "leave it out (the first team gets the rest) or leave out the services' teams",
+        )
     taken: dict[str, int] = {}
     for path, item in _matching(config):
         section, index = str(path[0]), int(path[1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_origin
@@ -12,7 +12,7 @@ import msgspec
 import yaml
 from yaml.nodes import MappingNode, Node, SequenceNode
 
-from kernel.config.check import check, warnings_of
+from kernel.config.check import Known, check, warnings_of
 from kernel.config.nodes import BAD, Place, Problem, Reader, did_you_mean, place_of
 from kernel.config.schema import Config
 
@@ -72,14 +72,16 @@ def load(
     environ: Mapping[str, str],
     *,
     adapters: Collection[str] | None = None,
+    title: Callable[[str], object] | None = None,
     secrets: bool = True,
 ) -> Loaded:
-    """Read a configuration directory. `adapters` are the adapters there are (None: not checked).
+    """Read a configuration directory. `adapters` are the adapters there are; `title` raises ValueError for a rule's
+    title that is no template (None: not checked).
 
     With `secrets` False the form of secrets is checked but they are not read, and stand empty in the result.
     Raises ConfigError with every problem found.
     """
-    return load_snapshot(snapshot(directory), directory, environ, adapters=adapters, secrets=secrets)
+    return load_snapshot(snapshot(directory), directory, environ, adapters=adapters, title=title, secrets=secrets)
 
 
 def load_snapshot(
@@ -88,6 +90,7 @@ def load_snapshot(
     environ: Mapping[str, str],
     *,
     adapters: Collection[str] | None = None,
+    title: Callable[[str], object] | None = None,
     secrets: bool = True,
 ) -> Loaded:
     """As `load`, of bytes already read; `directory` is what relative paths of secrets stand on."""
@@ -98,7 +101,7 @@ def load_snapshot(
     roots = [root for name, content in taken.files if (root := _compose(name, content, reader)) is not None]
     values = _sections(roots, reader)
     config = Config(**values)
-    check(config, reader, adapters)
+    check(config, reader, Known(adapters, title))
     if reader.problems:
         raise ConfigError(reader.problems)
     names = tuple(name for name, _ in taken.files)

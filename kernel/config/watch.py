@@ -32,9 +32,9 @@ def _never(source: str) -> bool:
 class Watched:
     """Holds the configuration in use as `current`.
 
-    The first load is part of making it: raises ConfigError. `allow_identity_change` is asked, by the source's name,
-    whether the fields that make a source's alerts the same alert (adapter, identity, tenant) may change now: they may
-    while no alert of that source is open.
+    The first load is part of making it: raises ConfigError. `adapters` and `title` are as for `load`.
+    `allow_identity_change` is asked, by the source's name, whether the fields that make a source's alerts the same
+    alert (adapter, identity, tenant) may change now: they may while no alert of that source is open.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Watched:
         metrics: Metrics,
         *,
         adapters: Collection[str] | None = None,
+        title: Callable[[str], object] | None = None,
         allow_identity_change: Callable[[str], bool] = _never,
     ) -> None:
         self._directory = directory
@@ -52,6 +53,7 @@ class Watched:
         self._clock = clock
         self._metrics = metrics
         self._adapters = adapters
+        self._title = title
         self._allow_identity_change = allow_identity_change
         self._listeners: list[Listener] = []
         self._asked = asyncio.Event()
@@ -115,7 +117,7 @@ class Watched:
         taken = snapshot(self._directory)
         if taken.hash == known:
             return None
-        return load_snapshot(taken, self._directory, self._environ, adapters=self._adapters)
+        return load_snapshot(taken, self._directory, self._environ, adapters=self._adapters, title=self._title)
 
     def _apply(self, loaded: Loaded | None) -> bool:
         if loaded is None or (loaded.hash == self.current.hash and loaded.config == self.current.config):

@@ -10,6 +10,7 @@ import typer
 
 from ingest.adapters.registry import ADAPTERS
 from kernel.config.load import ConfigError, Loaded, load
+from notifier.texts import check_template
 from stormfold.cli.errors import UserError
 
 
@@ -25,7 +26,7 @@ def check(
 ) -> None:
     """Validate a configuration directory as a whole. Exit 0 if it can be used, 1 with every problem if not."""
     try:
-        loaded = load(directory, os.environ, adapters=ADAPTERS, secrets=secrets)
+        loaded = load(directory, os.environ, adapters=ADAPTERS, title=check_template, secrets=secrets)
     except ConfigError as error:
         n = len(error.problems)
         raise UserError(f"{error}\n{n} {'problem' if n == 1 else 'problems'}: this cannot be used") from None

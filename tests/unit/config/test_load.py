@@ -48,8 +48,13 @@ def write(directory: Path, **files: str) -> Path:
     return directory
 
 
+def title(text: str) -> None:
+    if text == "{{":
+        raise ValueError("the title is not a template")
+
+
 def read(tmp_path: Path, **files: str) -> Loaded:
-    return load(write(tmp_path, **files), ENVIRON, adapters=ADAPTERS)
+    return load(write(tmp_path, **files), ENVIRON, adapters=ADAPTERS, title=title)
 
 
 def problems(tmp_path: Path, **files: str) -> list[str]:
@@ -147,6 +152,8 @@ def test_tests_of_rules_and_hidden_files_are_left_out(tmp_path: Path) -> None:
         ("rules:\n- {name: x, impact: [hole_site]}", "a.yaml:2: 'hole_site' is not a word of impact; did you mean"),
         ("rules:\n- {name: x, group_by: ['a b']}", "a.yaml:2: 'a b' is not the name of a label"),
         ("rules:\n- {name: x, team: sre}", "a.yaml:2: there is no team 'sre'; none is defined yet"),
+        ("rules:\n- {name: unmatched}", "a.yaml:2: 'unmatched' is the name of what no rule matches; name it otherwise"),
+        ("rules:\n- {name: x, title: '{{'}", "a.yaml:2: the title is not a template; correct the template"),
         ("rules: {name: x}", "a.yaml:1: rules is a mapping; write a list"),
         ("routes:\n- team: sra\nteams: {sre: {page: [c]}}\nchannels: {c: {type: console}}", "did you mean 'sre'?"),
         ("services:\n  api: {tier: 4}", "a.yaml:2: tier is 4; write 1 to 3"),
@@ -285,11 +292,17 @@ def test_warnings(tmp_path: Path) -> None:
     texts = [str(warning) for warning in loaded.warnings]
     assert any("a.yaml:1: anybody may post alerts as 'prometheus'" in text for text in texts)
     assert any("a.yaml:2: the team 'sre' has no notify channel" in text for text in texts)
-    assert any("a.yaml:4: no route takes what is left" in text for text in texts)
+    assert any("a.yaml:4: no route takes everything and no service has a team" in text for text in texts)
     assert any("did you mean 'checkout'?" in text for text in texts)
     assert any("rules[1] is never reached" in text for text in texts)
     assert len(texts) == 5
 
 
+def test_a_route_that_takes_everything_silences_the_owners_of_services(tmp_path: Path) -> None:
+    loaded = read(tmp_path, main=GOOD.replace("  prometheus:\n", ""))
+    (warning,) = loaded.warnings
+    assert "main.yaml:23: routes[0] takes everything, so the teams of services are never asked" in str(warning)
+
+
 def test_no_warning_where_nothing_is_odd(tmp_path: Path) -> None:
-    assert read(tmp_path, main=GOOD.replace("  prometheus:\n", "")).warnings == ()
+    assert read(tmp_path, main=GOOD.replace("  prometheus:\n", "").replace(", team: sre}", "}")).warnings == ()
