@@ -14,13 +14,14 @@ from correlator.load import load
 from correlator.state import PARTS, Shard
 from kernel.bus.publisher import Record, publish
 from kernel.bus.tail import Tail
-from kernel.chain import Chain, ChainSteps, ClaimOver, Entry
+from kernel.chain import Chain, ChainSteps, Entry
 from kernel.clock import Millis
 from kernel.context import Context
 from kernel.model.codec import Undecodable, decode_incidents, decode_signals, encode
 from kernel.model.incident import IncidentEvent, IncidentRecord
 from kernel.model.naming import shard_tag
 from kernel.model.signals import MAX_RECORD_BYTES, Command, CommandBody, CommandEnvelope
+from kernel.shards import BadRecord
 from kernel.steps import Step
 from kernel.store.scripts import Change
 
@@ -35,14 +36,6 @@ STEPS = ChainSteps(
 )
 PULSE = 1.0
 INCIDENTS, DEAD = "i", "d"
-
-
-class BadRecord(Exception):
-    """Our own code failed on the record at this offset; the shard's memory is in doubt."""
-
-    def __init__(self, offset: int) -> None:
-        super().__init__(f"record {offset}")
-        self.offset = offset
 
 
 class ShardOwner:
@@ -76,9 +69,12 @@ class ShardOwner:
         return self.shard.position + 1
 
     @property
-    def pulse_due(self) -> bool:
+    def due(self) -> bool:
         """Without input an owner takes an empty turn every second, so that it notices what became of the store."""
         return self._context.clock.monotonic() - self._chain.last_turn >= PULSE
+
+    async def let_go(self) -> None:
+        """Nothing is under way between turns."""
 
     def horizon(self, progress: Millis, end: int) -> None:
         """Raw input is cut up to `progress`, and what came of it lies before `end` of this shard's `signals`."""
@@ -97,7 +93,7 @@ class ShardOwner:
             self.shard.position = record.offset
         decider.advance(self._time())
         decider.finish()
-        if not (records or self.shard.dirty or self.pulse_due):
+        if not (records or self.shard.dirty or self.due):
             return
         await self._context.steps.at(Step.CORRELATOR_DECIDED, self.number)
         await self._write(dead)
@@ -222,6 +218,3 @@ def _dead_record(payload: bytes, shard: int) -> Record:
     headers = [(name, value.encode()) for name, value in parts["headers"].items()]
     headers += [("stage", b"correlator"), ("shard", shard_tag(shard).encode()), ("attempt", b"1"), ("alerts", b"1")]
     return Record(parts["value"].encode(), None, headers)
-
-
-__all__ = ["BadRecord", "ClaimOver", "ShardOwner"]

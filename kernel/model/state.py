@@ -107,13 +107,15 @@ class IncidentDoc(Struct, omit_defaults=True):
 
 
 class LedgerEntry(Struct, omit_defaults=True):
-    """What became of one ledger key: the attempt under way or done, and the row that entitles to it.
+    """What became of one ledger key.
 
-    `by` and `first_offset` name the first row read of this attempt; `due` is when the next attempt may go.
+    `outcome` None: `attempt` waits until `due`. `about`: the row of `attempt` is decided; `by` and `first_offset` name
+    the first row of it that was read in `deliveries`. Else: what the newest attempt came to. `cause_arrival` is the
+    arrival of the observation that the delivery is about.
     """
 
     key: LedgerKey
-    attempt: int
+    attempt: int = 1
     outcome: Outcome | None = None
     by: str = ""
     first_offset: int = -1
@@ -123,14 +125,22 @@ class LedgerEntry(Struct, omit_defaults=True):
     cause_arrival: Millis = 0
     at: Millis = 0
 
+    @property
+    def final(self) -> bool:
+        """No further attempt follows."""
+        return self.outcome is not None and self.outcome.final
+
 
 class NotifierDoc(Struct, omit_defaults=True):
-    """An incident as the notifier knows it: the newest headline taken and every delivery decided for it."""
+    """An incident as the notifier knows it: the newest headline taken and every delivery decided for it, in order.
+
+    `headline` is None where only rows of `deliveries` told of the incident: an older state of the store forgot it.
+    """
 
     incident: str
-    epoch: int
-    revision: int
-    headline: Headline
+    epoch: int = 0
+    revision: int = 0
+    headline: Headline | None = None
     team: str = ""
     team_reason: str = ""
     ledger: list[LedgerEntry] = field(default_factory=list)

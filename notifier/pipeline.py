@@ -1,0 +1,47 @@
+"""The notifier in one look: facts about incidents in, deliveries to people and tools out.
+
+claim       epoch, owner, turn 0; every older owner is refused          kernel.chain.Chain
+catch up    what `deliveries` says of the time since                    log.DeliveryLog
+read        records of `incidents`                                      kernel.bus.group
+route       team and targets of an incident                             routes.route
+decide      what is owed: page, update, acknowledge, resolve            ledger.Ledger
+pace        what may go now, what waits                                 queue.Queue, targets.Targets
+apply       one script: ledger, due set, outbox                         kernel.chain.Chain
+announce    the row in `deliveries`, acknowledged and the first         owner.ShardNotifier
+send        the text to the channel                                     sender.Sender, channels
+conclude    the outcome in `deliveries`; the ledger follows by reading  ledger.read_row
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+
+from kernel.bus.group import GroupLoop
+from kernel.bus.tail import Tail
+from kernel.context import Context
+from notifier.channels.base import Writer
+from notifier.targets import Targets
+from notifier.worker import NotifierWorker
+
+RECORDS = 64
+
+
+async def run(context: Context, stop: asyncio.Event, http: aiohttp.ClientSession, console: Writer) -> None:
+    """Run the notifier until `stop` is set. Raises BusUnavailable where Kafka cannot be reached at the start."""
+    bus, topics = context.bus, context.topics
+    producer = await bus.start(bus.producer())
+    consumer = await bus.start(bus.group_consumer(context.group("notifier")))
+    reader = await bus.start(bus.reader())
+    try:
+        targets = Targets(context.config, http, console)
+        worker = NotifierWorker(context, consumer, producer, Tail(reader, topics.deliveries), targets)
+        loop = worker.loop = GroupLoop(consumer, (topics.incidents,), worker, context.clock, max_records=RECORDS)
+        context.health.set("notifier", False, "waits for its shards")
+        await loop.run(stop, lambda: context.health.progress("notifier"))
+    finally:
+        await reader.stop()
+        await consumer.stop()
+        await producer.stop()
+        context.health.drop("notifier")
