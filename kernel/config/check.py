@@ -208,6 +208,10 @@ class _Checker:
         self.within(priority.trend_members, 0, None, ("priority", "trend_members"))
         for name in ("environment_label", "host_label", "region_label"):
             self.label_names(getattr(priority, name), ("priority", name))
+        for index, name in enumerate(priority.production):
+            if name != name.lower():
+                hint = f"write {name.lower()}; environments are compared in lower case"
+                self.say(("priority", "production", index), f"{name!r} matches no environment", hint)
         if WORKAROUND in priority.impact_words:
             hint = "take it out; it lowers an impact by itself"
             self.say(("priority", "impact_words", WORKAROUND), f"{WORKAROUND!r} has a meaning already", hint)

@@ -202,6 +202,7 @@ def test_tests_of_rules_and_hidden_files_are_left_out(tmp_path: Path) -> None:
             "priority: {impact_words: {region: hgih}}",
             "a.yaml:1: priority.impact_words.region is 'hgih'; did you mean 'h",
         ),
+        ("priority: {production: [Prod]}", "a.yaml:1: 'Prod' matches no environment; write prod; environments are"),
         ("priority: {many_hosts: 0}", "a.yaml:1: many_hosts is 0; write 1 or more"),
         ("correlation: {lease: 0s}", "a.yaml:1: lease is 0s; write 1s to 1h"),
         (

@@ -1,0 +1,68 @@
+"""docs/configuration.md names every field, its default and nothing that does not exist."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from kernel.config import schema
+from kernel.config.values import Duration
+
+TEXT = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
+
+SECTIONS: dict[str, Any] = {
+    "## `sources`": schema.SourceConfig,
+    "## `teams`": schema.TeamConfig,
+    "`type: pagerduty`": schema.PagerDuty,
+    "`type: webhook`": schema.Webhook,
+    "`type: console`": schema.Console,
+    "## `services`": schema.ServiceConfig,
+    "## `rules`": schema.RuleConfig,
+    "## `routes`": schema.RouteConfig,
+    "## `priority`": schema.PriorityConfig,
+    "## `correlation`": schema.CorrelationConfig,
+}
+
+
+def table(heading: str) -> dict[str, str]:
+    """The defaults by field, from the table of fields that follows a heading."""
+    part = TEXT.split(f"\n{heading}", 1)[1]
+    rows = part.split("| field | default |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+    cells = [re.split(r"(?<!\\)\|", row)[1:3] for row in rows]
+    return {name.strip().strip("`"): default.strip() for name, default in cells}
+
+
+def test_every_section_of_the_schema_is_there() -> None:
+    for field in msgspec.structs.fields(schema.Config):
+        assert f"## `{field.name}`" in TEXT
+    for name, kind in vars(schema).items():
+        if isinstance(kind, type) and issubclass(kind, schema.Strict) and kind not in (schema.Strict, schema.Config):
+            assert kind in SECTIONS.values(), name
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_every_field_is_named_and_no_other(heading: str) -> None:
+    fields = [field.name for field in msgspec.structs.fields(SECTIONS[heading])]
+    assert sorted(table(heading)) == sorted(fields)
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_the_defaults_are_those_of_the_schema(heading: str) -> None:
+    told = table(heading)
+    for field in msgspec.structs.fields(SECTIONS[heading]):
+        said = told[field.name]
+        if field.required:
+            assert said == "required", field.name
+        elif isinstance(field.default, Duration):
+            assert said == f"`{field.default}`", field.name
+        elif isinstance(field.default, bool):
+            assert said == f"`{str(field.default).lower()}`", field.name
+        elif isinstance(field.default, int | str):
+            assert said.split(" ")[0] == f"`{field.default}`", field.name
+        elif field.default == () or field.default is None:
+            assert not said.startswith("`"), field.name
+        elif isinstance(field.default, tuple):
+            words = [word or '""' for word in field.default]
+            assert said == f"`[{', '.join(words)}]`", field.name
