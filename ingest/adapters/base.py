@@ -65,6 +65,11 @@ class Default(StrEnum):
     TRUNCATED = "truncated"
 
 
+def printable(text: str) -> str:
+    """A sentence that may quote a body, without what cannot be printed."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 class NotUnderstood(Exception):
     """The body as a whole is not of this vendor's form; becomes one dead letter.
 
@@ -72,7 +77,7 @@ class NotUnderstood(Exception):
     """
 
     def __init__(self, reason: Reason, detail: str) -> None:
-        detail = "".join(letter if letter.isprintable() else " " for letter in detail[:_MAX_DETAIL])
+        detail = printable(detail[:_MAX_DETAIL])
         super().__init__(detail)
         self.reason = reason
         self.detail = detail

@@ -122,10 +122,7 @@ def _not_a_list(body: bytes) -> NotUnderstood:
         found = decode(body)
     except NotUnderstood as error:
         return error
-    hint = ""
-    if isinstance(found, dict) and "alerts" in found:
-        hint = "; this looks like Alertmanager's webhook, send it to a source with the adapter alertmanager"
-    return NotUnderstood(Reason.WRONG_TYPE, f"the body must be a list of alerts, got {kind_of(found)}{hint}")
+    return NotUnderstood(Reason.WRONG_TYPE, f"the body must be a list of alerts, got {kind_of(found)}")
 
 
 def _see(element: msgspec.Raw) -> _Seen:

@@ -14,7 +14,17 @@ from typing import Any, Final
 
 import msgspec
 
-from ingest.adapters.base import Default, Message, NotUnderstood, Outcome, Parsed, Reason, Refusal, clamp
+from ingest.adapters.base import (
+    Default,
+    Message,
+    NotUnderstood,
+    Outcome,
+    Parsed,
+    Reason,
+    Refusal,
+    clamp,
+    printable,
+)
 from kernel.clock import Millis
 from kernel.model.alert import Alert, Kind, Link, Severity, Status
 from kernel.model.naming import fingerprint
@@ -262,9 +272,9 @@ def add_alert(
     parts = {key: labels.get(key, "") for key in chosen} if chosen else identity
     parts = {key: value for key, value in parts.items() if value}
     if not parts:
-        wanted = ", ".join(chosen) if chosen else "labels, id"
+        wanted = f"any of the labels {', '.join(chosen)}" if chosen else "labels or an id"
         raise NotUnderstood(
-            Reason.MISSING_IDENTITY, f"nothing tells this alert from another; expected any of: {wanted}"
+            Reason.MISSING_IDENTITY, f"nothing tells this alert from another: {wanted} must have a value"
         )
     shown = clean_labels(labels, parsed)
     parsed.alerts.append(
@@ -325,5 +335,5 @@ def finish(parsed: Parsed, note: str = "") -> Parsed:
         parsed.outcome = Outcome.REPORT if reports else Outcome.ALERTS
     elif parsed.refusals:
         parsed.outcome = Outcome.QUARANTINED
-    parsed.reason = "; ".join(parts)
+    parsed.reason = printable("; ".join(parts))
     return parsed

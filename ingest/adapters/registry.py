@@ -30,11 +30,11 @@ ADAPTERS: Final[dict[str, Adapter]] = {adapter.name: adapter for adapter in _ORD
 
 
 class UnknownAdapter(ValueError):
-    """No adapter has this name; the message lists those that there are."""
+    """No source and no adapter has this name; the message lists the adapters that there are."""
 
     def __init__(self, name: str) -> None:
         known = ", ".join(sorted(ADAPTERS))
-        super().__init__(f"there is no adapter {name!r}; set `adapter:` of the source to one of: {known}")
+        super().__init__(f"there is no source or adapter {name!r}; configure the source with `adapter:` one of {known}")
 
 
 def adapter_for(source: str, config: SourceConfig | None = None) -> Adapter:

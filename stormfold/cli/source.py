@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ingest.adapters.registry import UnknownAdapter
+from ingest.adapters.registry import ADAPTERS, UnknownAdapter
 from ingest.explain import explain
 from kernel.clock import SystemClock
 from kernel.config.schema import Config
@@ -71,7 +72,7 @@ def _config(folder: Path | None) -> Config | None:
     from kernel.config.load import ConfigError, load
 
     try:
-        return load(folder).config
+        return load(folder, os.environ, adapters=ADAPTERS, secrets=False).config
     except ConfigError as error:
         raise _usage(str(error)) from error
 
@@ -82,10 +83,12 @@ def _print(found: dict[str, Any]) -> None:
     if found["reason"]:
         for part in found["reason"].split("; "):
             console.print(f"  {escape(part)}")
-    if found["alerts"]:
-        table = Table("fingerprint", "status", "severity", "name", "service", "starts", "ends", "labels")
-        for alert in found["alerts"]:
-            labels = "\n".join(f"{key}={value}" for key, value in alert["labels"].items())
-            row = (alert[key] or "" for key in ("status", "severity", "name", "service", "starts_at", "ends_at"))
-            table.add_row(alert["fingerprint"], *(escape(cell) for cell in row), escape(labels))
+    for number, alert in enumerate(found["alerts"], 1):
+        table = Table(title=f"alert {number} of {len(found['alerts'])}", title_justify="left", show_header=False)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        labels = "\n".join(f"{key}={value}" for key, value in alert["labels"].items())
+        for key in ("name", "status", "severity", "service", "starts_at", "ends_at", "fingerprint"):
+            table.add_row(key, escape(alert[key] or "-"))
+        table.add_row("labels", escape(labels or "-"))
         console.print(table)

@@ -1,0 +1,1 @@
+"""Source adapters, one vendor a file."""
