@@ -12,7 +12,7 @@ from aiokafka.structs import ConsumerRecord
 from correlator.decide import Decider
 from correlator.load import load
 from correlator.state import PARTS, Shard
-from kernel.bus.publisher import Record, publish
+from kernel.bus.publisher import Record, fitting, publish
 from kernel.bus.tail import Tail
 from kernel.chain import Chain, ChainSteps, Entry
 from kernel.clock import Millis
@@ -20,7 +20,7 @@ from kernel.context import Context
 from kernel.model.codec import Undecodable, decode_incidents, decode_signals, encode
 from kernel.model.incident import IncidentEvent, IncidentRecord
 from kernel.model.naming import shard_tag
-from kernel.model.signals import MAX_RECORD_BYTES, Command, CommandBody, CommandEnvelope
+from kernel.model.signals import MAX_RECORD_BYTES, MAX_SIGNALS, Command, CommandBody, CommandEnvelope
 from kernel.shards import BadRecord
 from kernel.steps import Step
 from kernel.store.scripts import Change
@@ -143,9 +143,14 @@ class ShardOwner:
             metrics.incident_facts_total.labels(event.fact.value).inc()
 
     def _tell(self, change: Change, events: Sequence[IncidentEvent], dead: Sequence[tuple[bytes, str]]) -> None:
-        for chunk in _chunks(events):
-            record = IncidentRecord(self.number, self._chain.epoch, self._chain.owner, tuple(chunk))
-            change.out += (INCIDENTS, encode(record).decode("utf-8"))
+        epoch, owner = self._chain.epoch, self._chain.owner
+        for value in fitting(
+            events,
+            lambda part: encode(IncidentRecord(self.number, epoch, owner, tuple(part))),
+            MAX_SIGNALS,
+            MAX_RECORD_BYTES,
+        ):
+            change.out += (INCIDENTS, value.decode("utf-8"))
         for command, reason in self.shard.dead:
             self._context.metrics.commands_total.labels(command.verb.value, "expired").inc()
             change.out += (DEAD, _dead_command(command, reason))
@@ -178,20 +183,6 @@ class ShardOwner:
         above = self._decide_with().heard(heard)
         self.shard.echo = max(self.shard.echo, end)
         return above
-
-
-def _chunks(events: Sequence[IncidentEvent]) -> list[list[IncidentEvent]]:
-    """Events in pieces that fit a record: at most 256 KiB, by a safe estimate of 400 events at 600 bytes."""
-    chunks: list[list[IncidentEvent]] = []
-    size = MAX_RECORD_BYTES
-    for event in events:
-        length = len(encode(event)) if len(events) > 40 else 0
-        if size + length > MAX_RECORD_BYTES:
-            chunks.append([])
-            size = 0
-        chunks[-1].append(event)
-        size += length
-    return chunks
 
 
 def _dead_command(command: Command, reason: str) -> str:

@@ -12,7 +12,7 @@ from aiokafka.structs import ConsumerRecord
 from ingest.adapters.base import Default, Reason, Refusal
 from ingest.counts import RangeCounter
 from ingest.decide import Mark
-from kernel.bus.publisher import Record
+from kernel.bus.publisher import Record, fitting
 from kernel.clock import Millis
 from kernel.model.alert import Alert
 from kernel.model.codec import encode
@@ -98,15 +98,10 @@ def signal_records(shard: int, arrival: Millis, signals: Sequence[Signal]) -> It
 
     A single signal is never cut, so a record holds at least one: a raw body is at most 512 KiB.
     """
-    for first in range(0, len(signals), MAX_SIGNALS):
-        yield from _fitting(shard, arrival, signals[first : first + MAX_SIGNALS])
-
-
-def _fitting(shard: int, arrival: Millis, signals: Sequence[Signal]) -> Iterator[Record]:
-    value = encode(SignalRecord(shard, arrival, tuple(signals)))
-    if len(value) <= MAX_RECORD_BYTES or len(signals) == 1:
+    for value in fitting(
+        signals,
+        lambda part: encode(SignalRecord(shard, arrival, tuple(part))),
+        MAX_SIGNALS,
+        MAX_RECORD_BYTES,
+    ):
         yield Record(value)
-        return
-    half = len(signals) // 2
-    yield from _fitting(shard, arrival, signals[:half])
-    yield from _fitting(shard, arrival, signals[half:])

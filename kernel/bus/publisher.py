@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from aiokafka import AIOKafkaProducer
 
+T = TypeVar("T")
 Headers = Sequence[tuple[str, bytes]]
 
 
@@ -23,6 +25,17 @@ class Record:
     headers: Headers = field(default=())
 
 
+def fitting(items: Sequence[T], encode: Callable[[Sequence[T]], bytes], most: int, size: int) -> Iterator[bytes]:
+    """Encode items as few records of at most `most` items and `size` bytes; a single item is never cut."""
+    for first in range(0, len(items), most):
+        part = items[first : first + most]
+        value = encode(part)
+        if len(value) <= size or len(part) == 1:
+            yield value
+        else:
+            yield from fitting(part, encode, (len(part) + 1) // 2, size)
+
+
 async def publish(producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[Record]) -> list[int]:
     """Send the records in order to one partition and wait for every acknowledgement; returns their offsets.
 
@@ -34,7 +47,7 @@ async def publish(producer: AIOKafkaProducer, topic: str, partition: int, record
         batch = producer.create_batch()
         taken = 0
         for record in rest:
-            metadata = batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers)
+            metadata = batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
             if metadata is None:
                 break
             taken += 1

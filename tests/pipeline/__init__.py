@@ -1,0 +1,1 @@
+"""Tests of the whole pipeline and of its three protocols, on real brokers and stores."""
