@@ -56,7 +56,14 @@ def test_defaults_are_counted_and_unknown_fields_named() -> None:
     assert (alert.status, alert.severity) == (Status.FIRING, Severity.MEDIUM)
     assert parsed.defaults == {Default.SEVERITY_MISSING: 1}
     assert "severty" in parsed.reason
-    assert only(parse({"name": "a", "severity": "gruesome"}, "generic")).severity is Severity.HIGH
+    unknown = parse({"name": "a", "severity": "gruesome"}, "generic")
+    assert only(unknown).severity is Severity.HIGH
+    assert unknown.defaults == {Default.SEVERITY_UNKNOWN: 1}
+
+
+def test_a_refused_alert_takes_no_defaults() -> None:
+    parsed = parse([{"name": "a", "id": "1", "starts_at": "soon", "links": 3}], "generic")
+    assert (len(parsed.refusals), parsed.defaults) == (1, {})
 
 
 def test_repeat_interval() -> None:

@@ -60,8 +60,10 @@ def test_resolved_meets_firing_whatever_the_order_of_labels() -> None:
     ],
 )
 def test_ends_at_decides_the_status(ends: str | None, status: Status, valid_for: int | None, default: Default) -> None:
-    parsed = parse([{"labels": {**LABELS, "severity": "low"}, "endsAt": ends}], "prometheus")
+    body = [{"labels": {**LABELS, "severity": "low"}, "endsAt": ends}]
+    parsed = parse(body, "prometheus")
     alert = only(parsed)
+    assert [glance.status for glance in ADAPTER.glance(message(body, "prometheus")) or ()] == [status]
     assert (alert.status, alert.valid_for) == (status, valid_for)
     assert parsed.defaults == ({default: 1} if default else {})
 
