@@ -24,6 +24,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from ingest.gateway.link import Link
@@ -80,7 +81,7 @@ class Desk:
                 detail="the incident API is shut: set STORMFOLD_OPERATOR_TOKEN at the gateway to open it",
             )
         scheme, _, token = given.strip().partition(" ")
-        offered = token.strip().encode("utf-8", "surrogateescape") if scheme.lower() == "bearer" else b""
+        offered = token.strip().encode("latin-1", "replace") if scheme.lower() == "bearer" else b""
         if not hmac.compare_digest(offered, self._token):
             raise HTTPException(
                 status_code=401,
@@ -268,6 +269,15 @@ def incident_api(context: Context, link: Link) -> Asgi:
         logging_config=None,
         request_max_body_size=MAX_BODY,
         openapi_config=OpenAPIConfig(
-            title="stormfold", version=_version(), path="/schema", render_plugins=[JsonRenderPlugin()]
+            title="stormfold",
+            version=_version(),
+            path="/schema",
+            render_plugins=[JsonRenderPlugin()],
+            security=[{"operator": []}],
+            components=Components(
+                security_schemes={
+                    "operator": SecurityScheme(type="http", scheme="bearer", description="operator token")
+                }
+            ),
         ),
     )

@@ -109,6 +109,7 @@ class Gateway:
         self._serving.add_done_callback(self._ended)
         host, port = listener.getsockname()[:2]
         await self._server.listening.wait()
+        await self._look()
         self._watching = asyncio.create_task(self._watch(), name="gateway.watch")
         return host, port
 
@@ -119,20 +120,24 @@ class Gateway:
 
     async def _watch(self) -> None:
         """Say whether Kafka would take an alert now, with or without traffic."""
-        health = self._context.health
-        wanted = (self._context.topics.alerts, self._context.topics.answers)
         while True:
-            try:
-                async with asyncio.timeout(WATCH_EVERY):
-                    await topic_ids(self._link.producer.client, wanted)
-            except (KafkaError, OSError, TimeoutError, TopicMetadataError, UnknownTopics) as error:
-                reason = str(error) or "no answer in time"
-                health.set(ROLE, False, f"Kafka does not answer as it should: {reason}")
-            else:
-                failing = self._collector.failing
-                health.set(ROLE, not failing, failing or "Kafka takes alerts")
-            health.progress(ROLE)
+            await self._look()
             await self._context.clock.sleep(WATCH_EVERY)
+
+    async def _look(self) -> None:
+        health = self._context.health
+        alerts, answers = self._context.topics.alerts, self._context.topics.answers
+        try:
+            async with asyncio.timeout(WATCH_EVERY):
+                found = await topic_ids(self._link.producer.client, (alerts, answers))
+                await self._collector.adopt(found[alerts])
+        except (KafkaError, OSError, TimeoutError, TopicMetadataError, UnknownTopics) as error:
+            reason = str(error) or "no answer in time"
+            health.set(ROLE, False, f"Kafka does not answer as it should: {reason}")
+        else:
+            failing = self._collector.failing
+            health.set(ROLE, not failing, failing or "Kafka takes alerts")
+        health.progress(ROLE)
 
     async def stop(self, deadline: float = 5.0) -> None:
         """Answer what is under way, then let go of Kafka; returns within about `deadline` seconds."""

@@ -89,21 +89,13 @@ class Spread:
         self._lanes = tuple(lanes)
         self._at = 0
 
-    @property
-    def partitions(self) -> tuple[int, ...]:
-        """Their numbers."""
-        return tuple(lane.partition for lane in self._lanes)
-
-    @property
-    def lanes(self) -> tuple[_Lane, ...]:
-        """What the collector keeps of them."""
-        return self._lanes
-
     def pick(self, size: int, limit: int | None) -> _Lane | None:
         """The partition for a body of this size, None where each has `limit` bytes that nobody read."""
         lanes, at = self._lanes, self._at
         best: _Lane | None = None
-        for step in range(len(lanes)):
+        # A partition that gathers bodies in this turn goes on doing so; else it is the next one's turn.
+        gathering = lanes[at].flying is None and lanes[at].waiting
+        for step in range(0 if gathering else 1, len(lanes) + 1):
             place = (at + step) % len(lanes)
             lane = lanes[place]
             if limit is not None and lane.unread_bytes + lane.held + size > limit:
@@ -137,12 +129,27 @@ class Collector:
         self._looking: asyncio.Task[None] | None = None
         self._closed = False
         self.failing = ""
+        self.generation = 0
 
     async def start(self) -> None:
         """Learn the topic's partitions. Raises UnknownTopics where it is not there."""
         found = await topic_ids(self._link.producer.client, [self._topic])
-        self._info = found[self._topic]
-        self._lanes = [_Lane(partition) for partition in range(self._info.partitions)]
+        await self.adopt(found[self._topic])
+
+    async def adopt(self, info: TopicInfo) -> None:
+        """Take what the broker says of the topic now: partitions that were added, or another topic of its name."""
+        if info.id != self._info.id:
+            for lane in self._lanes:
+                lane.unread.clear()
+                lane.unread_bytes = 0
+        self._info = info
+        if info.partitions > len(self._lanes):
+            producer = self._link.producer
+            await producer.client.force_metadata_update()
+            # Only what the producer knows as well: it refuses a partition that it has not heard of.
+            known = len(await producer.partitions_for(self._topic))
+            self._lanes.extend(_Lane(partition) for partition in range(len(self._lanes), known))
+            self.generation += 1
 
     @property
     def unacknowledged(self) -> int:
@@ -150,7 +157,7 @@ class Collector:
         return self._bytes
 
     def spread(self, source: str) -> Spread:
-        """The partitions of a source, by a stable hash of its name."""
+        """The partitions of a source, by a stable hash of its name; anew where `generation` has changed."""
         count = len(self._lanes)
         first = zlib.crc32(source.encode("utf-8", "surrogatepass"))
         return Spread([self._lanes[(first + step) % count] for step in range(min(SPREAD, count))])

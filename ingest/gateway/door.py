@@ -95,6 +95,7 @@ class Door:
         self._collector = collector
         self._metrics = metrics
         self._of: Config | None = None
+        self._generation = 0
         self._sources: dict[str, _Source] = {}
         self._counters: dict[tuple[str, int], Any] = {}
         self._reading = 0
@@ -124,7 +125,7 @@ class Door:
 
     def _source(self, name: str) -> _Source:
         config = self._config()
-        if config is not self._of:
+        if config is not self._of or self._generation != self._collector.generation:
             self._sources = {
                 known: _Source(
                     known,
@@ -135,7 +136,7 @@ class Door:
                 )
                 for known, settings in config.sources.items()
             }
-            self._of = config
+            self._of, self._generation = config, self._collector.generation
         source = self._sources.get(name)
         if source is None:
             shown = name if len(name) <= 100 else f"{name[:100]}..."

@@ -1,7 +1,8 @@
 """Bounds on what a connection may do, below every application: slow senders and endless heads.
 
-uvicorn bounds only idle connections. Here a whole request has to arrive within `REQUEST_SECONDS`, its head within
-`MAX_HEAD` bytes, and what still comes after the answer is thrown away up to `MAX_DISCARDED` bytes.
+uvicorn bounds only idle connections. Here a whole request has to arrive within `REQUEST_SECONDS`, a head that is not
+complete after `MAX_HEAD` bytes and one read of the socket is refused, and what still comes after the answer is
+thrown away up to `MAX_DISCARDED` bytes.
 """
 
 from __future__ import annotations
