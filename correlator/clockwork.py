@@ -66,7 +66,9 @@ class Clockwork:
         span = member.valid_for
         due = member.newest_firing.arrival + span
         source = self._shard.sources[self._shard.facts[member.fingerprint].source]
-        due = max(due, self._shard.claimed_at + span, source.silence_ended(span // 4) + span)
+        # Senders repeat about every quarter of the span; a gap of half of it is a silence, after which the member is
+        # given its whole span to be repeated.
+        due = max(due, self._shard.claimed_at + span, source.silence_ended(span // 2) + span)
         # The source itself must have been heard that late: a dead one proves nothing.
         return due if source.newest >= member.newest_firing.arrival + span else max(due, self._shard.time + 1_000)
 

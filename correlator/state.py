@@ -7,6 +7,7 @@ script is refused the whole object is thrown away and read again, so a half-deci
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -30,7 +31,7 @@ SOURCE_GAP = 1_000
 
 
 class SourceSeen(msgspec.Struct, array_like=True):
-    """The newest arrival of a source, and for each length of silence (log2 of seconds) when the last one ended."""
+    """The newest arrival of a source, and for each length of silence (quarters of an octave) when the last one ended."""
 
     newest: Millis
     silences: dict[int, Millis] = {}
@@ -41,12 +42,12 @@ class SourceSeen(msgspec.Struct, array_like=True):
         if gap <= 0:
             return
         if gap >= SOURCE_GAP:
-            self.silences[(gap // 1_000).bit_length()] = at
+            self.silences[math.floor(4 * math.log2(gap / 1_000))] = at
         self.newest = at
 
     def silence_ended(self, at_least: Millis) -> Millis:
         """When the last silence at least that long ended, 0 where there was none."""
-        size = max(1, at_least // 1_000).bit_length()
+        size = math.ceil(4 * math.log2(max(at_least, SOURCE_GAP) / 1_000))
         return max((at for length, at in self.silences.items() if length >= size), default=0)
 
 
