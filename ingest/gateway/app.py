@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
-import logging
-import socket
-from collections.abc import Iterator
 from typing import Final
 
-import uvicorn
 from aiokafka.errors import KafkaError
 
 from ingest.gateway.api import incident_api
@@ -20,32 +14,11 @@ from ingest.gateway.link import Link
 from ingest.gateway.protocol import BoundedProtocol
 from kernel.bus.topic_ids import TopicMetadataError, UnknownTopics, topic_ids
 from kernel.context import Context
+from kernel.httpd import HttpServer, listen
 from kernel.telemetry.http import PATHS, Receive, Scope, Send, telemetry_app
 
-MAX_CONNECTIONS: Final = 4_096
 WATCH_EVERY: Final = 2.0
 ROLE: Final = "gateway"
-log = logging.getLogger(__name__)
-
-
-class CannotListen(OSError):
-    """The address is taken or not ours; the message says what to do."""
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its hold on signals: the process that runs the roles decides when to stop."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class Gateway:
@@ -60,8 +33,7 @@ class Gateway:
         self._door = Door(context.config, self._collector, context.metrics)
         self._telemetry = telemetry_app(context.metrics, context.health)
         self._api = incident_api(context, self._link)
-        self._server: _Server | None = None
-        self._serving: asyncio.Task[None] | None = None
+        self._server: HttpServer | None = None
         self._watching: asyncio.Task[None] | None = None
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,7 +53,7 @@ class Gateway:
         BusUnavailable, or UnknownTopics.
         """
         settings = self._context.settings
-        listener = _listen(settings.host, settings.port, fallback)
+        listener = listen(settings.host, settings.port, fallback)
         try:
             await self._link.start()
             await self._collector.start()
@@ -89,34 +61,15 @@ class Gateway:
             listener.close()
             await self._link.close(1.0)
             raise
-        config = uvicorn.Config(
-            self.app,
-            loop="none",
-            http=BoundedProtocol,
-            ws="none",
-            interface="asgi3",
-            proxy_headers=False,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            limit_concurrency=MAX_CONNECTIONS,
-            timeout_graceful_shutdown=2,
-            timeout_keep_alive=75,
-        )
-        self._server = _Server(config)
-        self._serving = asyncio.create_task(self._server.serve([listener]), name="gateway.http")
-        self._serving.add_done_callback(self._ended)
+        self._server = HttpServer(self.app, self._ended, BoundedProtocol)
         host, port = listener.getsockname()[:2]
-        await self._server.listening.wait()
+        await self._server.start(listener)
         await self._look()
         self._watching = asyncio.create_task(self._watch(), name="gateway.watch")
         return host, port
 
-    def _ended(self, serving: asyncio.Task[None]) -> None:
-        if self._server is not None and not self._server.should_exit:
-            why = "cancelled" if serving.cancelled() else repr(serving.exception())
-            self._context.health.set(ROLE, False, f"the HTTP server ended by itself ({why}); restart the gateway")
+    def _ended(self, why: str) -> None:
+        self._context.health.set(ROLE, False, f"the HTTP server ended by itself ({why}); restart the gateway")
 
     async def _watch(self) -> None:
         """Say whether Kafka would take an alert now, with or without traffic."""
@@ -146,37 +99,8 @@ class Gateway:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait([self._watching])
-        if self._server is not None and self._serving is not None:
-            self._server.should_exit = True
-            done, _ = await asyncio.wait([self._serving], timeout=max(0.1, end - loop.time()))
-            if not done:
-                self._serving.cancel()
-                await asyncio.wait([self._serving])
+        if self._server is not None:
+            await self._server.stop(max(0.1, end - loop.time()))
         await self._collector.close(max(0.1, end - loop.time()))
         await self._link.close(max(0.1, end - loop.time()))
         self._context.health.drop(ROLE)
-
-
-def _listen(host: str, port: int, fallback: bool) -> socket.socket:
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except OSError as error:
-        raise CannotListen(f"{host} is no address to listen on ({error}); set STORMFOLD_HOST") from error
-    for attempt in (address, (address[0], 0)):
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(attempt)
-            listener.listen(2_048)
-        except OSError as error:
-            listener.close()
-            if error.errno != errno.EADDRINUSE or not fallback:
-                raise CannotListen(
-                    f"cannot listen on {host}:{port} ({error.strerror}); stop what holds it or set STORMFOLD_PORT"
-                ) from error
-        else:
-            listener.setblocking(False)
-            if attempt[1] != port:
-                log.warning("port %d is taken; the gateway listens on %d instead", port, listener.getsockname()[1])
-            return listener
-    raise CannotListen(f"no port of {host} is free")
