@@ -31,7 +31,7 @@ SOURCE_GAP = 1_000
 
 
 class SourceSeen(msgspec.Struct, array_like=True):
-    """The newest arrival of a source, and for each length of silence (quarters of an octave) when the last one ended."""
+    """The newest arrival of a source, and for each length of silence (in quarter octaves) when the last ended."""
 
     newest: Millis
     silences: dict[int, Millis] = {}

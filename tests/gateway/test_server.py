@@ -9,10 +9,11 @@ import time
 import pytest
 from aiokafka.structs import TopicPartition
 
-from ingest.gateway.app import CannotListen, Gateway
+from ingest.gateway.app import Gateway
 from kernel.bus.clients import BusUnavailable
 from kernel.bus.topic_ids import UnknownTopics
 from kernel.bus.topics import TopicNames, topic_specs
+from kernel.httpd import CannotListen
 from stormfold.embedded.servers import EmbeddedServers, HostProcess
 from tests.conftest import Broker
 from tests.gateway.conftest import Running, Start

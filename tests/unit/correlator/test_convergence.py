@@ -1,4 +1,4 @@
-"""Whatever the order, lateness and repetition of the input: the same members, with the same states, times and counts."""
+"""Whatever the order, lateness and repetition of the input: the same members, states, times and counts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernel.model.alert import Alert, Severity, Status
-from kernel.model.signals import Counts, Passed, Refresh, Transition
+from kernel.model.signals import Counts, Passed, Refresh, Signal, Transition
 from tests.unit.correlator.build import T0, Bench, counts
 
 OBSERVATION = st.tuples(
@@ -46,7 +46,7 @@ def test_members_are_the_same_in_any_order(
     alerts, ranges = inputs(drawn)
     straight = Bench()
     straight.take(*alerts, *ranges)
-    signals = [*(Transition(a, Passed.STATUS_CHANGE) for a in alerts), *ranges]
+    signals: list[Signal] = [*(Transition(a, Passed.STATUS_CHANGE) for a in alerts), *ranges]
     repeated = data.draw(st.lists(st.sampled_from(signals), max_size=5))
     shuffled = data.draw(st.permutations([*signals, *repeated, *(Refresh(a) for a in alerts[:2])]))
     mixed = Bench()
