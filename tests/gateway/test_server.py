@@ -32,7 +32,7 @@ async def test_a_taken_port_is_an_error_or_replaced_aloud(running: Running, capl
         host, port = await second.start(fallback=True)
     try:
         assert port != running.port
-        assert f"port {running.port} is taken; the gateway listens on {port} instead" in caplog.text
+        assert f"port {running.port} is taken; listening on {port} instead" in caplog.text
         assert (await running.http.get(f"http://{host}:{port}/healthz")).status == 200
     finally:
         await second.stop()
