@@ -27,7 +27,7 @@ class Commands:
             return
         shard.fence(fence, f"{origin.offset}.{origin.item}")
         shard.arrival = max(shard.arrival, command.arrival)
-        incident = shard.incidents.get(command.incident)
+        incident = self._meant(command.incident)
         if incident is None or command.incident in shard.commands:
             until = command.arrival + COMMAND_WAITS
             shard.commands.setdefault(command.incident, []).append(WaitingCommand(command, until))
@@ -35,6 +35,13 @@ class Commands:
             shard.set_timer(f"command:{command.incident}", until)
             return
         self._apply(incident, command)
+
+    def _meant(self, name: str) -> Incident | None:
+        """The incident of that name, or the one that it was merged into."""
+        incident = self._shard.incidents.get(name)
+        while incident is not None and incident.doc.merged_into is not None:
+            incident = self._shard.incidents.get(incident.doc.merged_into)
+        return incident
 
     def arrived(self, name: str) -> None:
         """An incident came to be: what waited for it is applied in order."""

@@ -67,6 +67,7 @@ def _derive(shard: Shard, config: Config) -> None:
         if incident is None:
             continue
         incident.members.add(member.fingerprint)
+        incident.first = min(incident.first, member.first)
         if member.state is MemberState.FIRING and not member.handled:
             facts = shard.facts[member.fingerprint]
             incident.extent.add(facts.service, facts.labels, member.severity, config)
@@ -80,5 +81,7 @@ def _derive(shard: Shard, config: Config) -> None:
             known = shard.incidents.get(shard.current.get(place, ""))
             if known is None or doc.predecessor == known.doc.id or not known.doc.status.live:
                 shard.current[place] = name
+            if doc.status.live:
+                shard.live.setdefault(place, set()).add(name)
         if doc.predecessor and doc.page_above is not None:
             shard.successors.setdefault(doc.predecessor, set()).add(name)

@@ -96,9 +96,16 @@ class Moves:
     # --- opening, joining, reopening
 
     def open(
-        self, member: Member, facts: Facts, view: Mapping[str, str], placing: Placing, opener: Origin, why: str
+        self,
+        member: Member,
+        facts: Facts,
+        view: Mapping[str, str],
+        placing: Placing,
+        opener: Origin,
+        why: str,
+        before: Incident | None = None,
     ) -> Incident:
-        """A new incident of one member; linked to a predecessor of the same group that is full or too old to grow."""
+        """A new incident of one member; `before` is a live one of its group that is full or too old to grow."""
         shard, rule = self.shard, placing.rule
         at = member.newest.arrival
         domain = (view["tenant"], *(facts.labels.get(name, "") for name in self.config.correlation.domain))
@@ -127,9 +134,10 @@ class Moves:
         )
         incident = Incident(doc)
         shard.incidents[name] = incident
-        self._link(incident, placing)
-        shard.current[rule.name, placing.key] = name
-        self._enlist(incident, member)
+        if before is not None:
+            self._link(incident, before)
+        shard.lives(incident)
+        self.enlist(incident, member)
         shard.counted(member, self.config, 1)
         doc.score = score(incident.extent, doc.impact_words, self.config, at)
         doc.reached = doc.score.priority
@@ -138,10 +146,7 @@ class Moves:
         self.say(incident, Fact.OPENED, at, why)
         return incident
 
-    def _link(self, incident: Incident, placing: Placing) -> None:
-        before = self.shard.incidents.get(self.shard.current.get((placing.rule.name, placing.key), ""))
-        if before is None or not before.doc.status.live:
-            return
+    def _link(self, incident: Incident, before: Incident) -> None:
         doc = incident.doc
         doc.predecessor = before.doc.id
         paged = before.doc.reached
@@ -166,10 +171,12 @@ class Moves:
             told["runner_up"] = runner_up
         return told
 
-    def _enlist(self, incident: Incident, member: Member) -> None:
+    def enlist(self, incident: Incident, member: Member) -> None:
+        """The incident is the member's from here on; whether it counts as firing there is another matter."""
         doc = incident.doc
         member.incident = doc.id
         incident.members.add(member.fingerprint)
+        incident.first = min(incident.first, member.first)
         doc.members += 1
         if len(doc.sample) < SAMPLE:
             doc.sample.append(member.fingerprint)
@@ -177,7 +184,7 @@ class Moves:
 
     def join(self, incident: Incident, member: Member, why: str) -> None:
         """A new firing member of a live incident."""
-        self._enlist(incident, member)
+        self.enlist(incident, member)
         self.fire(incident, member, why)
 
     def fire(self, incident: Incident, member: Member, why: str) -> None:
@@ -192,9 +199,10 @@ class Moves:
         """A new episode of a resolved incident, by a member that fires (again), or by a new one."""
         doc, at = incident.doc, member.newest.arrival
         if new:
-            self._enlist(incident, member)
+            self.enlist(incident, member)
         self.shard.counted(member, self.config, 1)
         doc.status = IncidentStatus.OPEN
+        self.shard.lives(incident)
         doc.episode = episode_of(opener)
         doc.episodes.append(doc.episode)
         del doc.episodes[:-ANSWERS]
@@ -276,6 +284,7 @@ class Moves:
         """The episode ends; it may reopen within the rule's grace."""
         doc = incident.doc
         doc.status = IncidentStatus.RESOLVED
+        self.shard.ceases(incident)
         doc.resolved_at = doc.cause_arrival = at
         doc.lower = doc.lower_since = None
         if by is not None:

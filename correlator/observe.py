@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from correlator.merge import Merger
 from correlator.moves import Moves
+from correlator.rules import Placing
 from correlator.state import Incident, Shard, SourceSeen
 from correlator.waiting import MAX_WAITING, WaitingCounts
 from kernel.clock import Millis
@@ -25,6 +27,7 @@ class Observer:
         self._moves = moves
         self._shard: Shard = moves.shard
         self._config = moves.config
+        self._merger = Merger(moves)
 
     # --- alerts in full
 
@@ -156,6 +159,14 @@ class Observer:
 
     # --- members
 
+    def _earlier(self, member: Member, stamp: Stamp) -> None:
+        if stamp.observed < member.first:
+            member.first = stamp.observed
+            incident = self._shard.incidents[member.incident]
+            if stamp.observed < incident.first:
+                incident.first = stamp.observed
+                self._merger.check(incident, stamp.arrival)
+
     def _observe(
         self, member: Member, status: Status, stamp: Stamp, origin: Origin, why: str, severity: Severity | None
     ) -> None:
@@ -165,6 +176,7 @@ class Observer:
             if member.state is MemberState.FIRING and not member.handled:
                 incident = self._shard.incidents[member.incident]
                 incident.newest = max(incident.newest, stamp.observed)
+                self._merger.check(incident, stamp.arrival)
         if stamp <= member.newest:
             return
         member.newest = stamp
@@ -220,7 +232,7 @@ class Observer:
         shard, facts = self._shard, self._shard.facts[member.fingerprint]
         view = _view(member, facts)
         placing = self._moves.rulebook.place(view)
-        incident = shard.incidents.get(shard.current.get((placing.rule.name, placing.key), ""))
+        incident = self._fitting(member, placing)
         if incident is None:
             self._moves.open(member, facts, view, placing, opener, why)
             return
@@ -230,12 +242,27 @@ class Observer:
             in_window = member.newest.observed - shard.newest_firing(incident) <= rule.window
             if in_window and not full:
                 self._moves.join(incident, member, f"{self._name(member)} joined: {why}")
+                self._merger.check(incident, member.newest.arrival)
                 return
         elif not full and self._may_reopen(incident, member):
             self._moves.reopen(incident, member, opener, f"{self._name(member)} fires: {why}", new=True)
             return
-        linked = "; the one before is full or too old to grow" if doc.status.live and full else ""
-        self._moves.open(member, facts, view, placing, opener, why + linked)
+        before = incident if doc.status.live and full else None
+        said = f"{why}; the one before is full or too old to grow" if before else why
+        self._moves.open(member, facts, view, placing, opener, said, before)
+
+    def _fitting(self, member: Member, placing: Placing) -> Incident | None:
+        """The incident of a group that the alert's time falls to; the newest one, unless late input fits another."""
+        shard, place = self._shard, (placing.rule.name, placing.key)
+        newest = shard.incidents.get(shard.current.get(place, ""))
+        names = shard.live.get(place, set())
+        if len(names) < 2:
+            return newest
+        at, window = member.newest.observed, placing.rule.window
+        for incident in sorted((shard.incidents[name] for name in names), key=lambda i: -i.first):
+            if incident.first - at <= window and at - shard.newest_firing(incident) <= window:
+                return incident
+        return newest
 
     # --- silence is not recovery
 

@@ -58,6 +58,7 @@ class Incident:
     doc: IncidentDoc
     members: set[str] = field(default_factory=set)
     extent: Extent = field(default_factory=Extent)
+    first: Millis = 1 << 62
     newest: Millis = 0
     newest_valid: bool = True
     holding: int = 0
@@ -73,6 +74,7 @@ class Shard:
     facts: dict[str, Facts] = field(default_factory=dict)
     incidents: dict[str, Incident] = field(default_factory=dict)
     current: dict[tuple[str, str], str] = field(default_factory=dict)
+    live: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     successors: dict[str, set[str]] = field(default_factory=dict)
     sources: dict[str, SourceSeen] = field(default_factory=dict)
     counts: dict[str, WaitingCounts] = field(default_factory=dict)
@@ -148,6 +150,21 @@ class Shard:
         heapq.heapify(self._heap)
 
     # --- incidents
+
+    def lives(self, incident: Incident) -> None:
+        """An incident is open, or open again: the newest of its group takes what comes."""
+        place = (incident.doc.rule, incident.doc.group_key)
+        self.current[place] = incident.doc.id
+        self.live.setdefault(place, set()).add(incident.doc.id)
+
+    def ceases(self, incident: Incident) -> None:
+        """An incident is resolved or merged."""
+        place = (incident.doc.rule, incident.doc.group_key)
+        names = self.live.get(place)
+        if names is not None:
+            names.discard(incident.doc.id)
+            if not names:
+                del self.live[place]
 
     def newest_firing(self, incident: Incident) -> Millis:
         """The newest observed time of any firing member; NEVER where one of a source that sends once a change fires."""

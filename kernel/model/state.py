@@ -97,6 +97,7 @@ class IncidentDoc(Struct, omit_defaults=True):
     answers: list[str] = field(default_factory=list)
     resolved_at: Millis | None = None
     closed_at: Millis | None = None
+    merged_into: str | None = None
     lower_since: Millis | None = None
     impact_words: list[str] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from kernel.model.alert import Alert, Severity, Status
 from kernel.model.signals import Counts, Passed, Refresh, Signal, Transition
-from tests.unit.correlator.build import T0, Bench, counts
+from tests.unit.correlator.build import MINUTE, T0, Bench, counts
+
+DAY = 1440 * MINUTE
 
 OBSERVATION = st.tuples(
     st.sampled_from("AB"),
@@ -57,3 +59,27 @@ def test_members_are_the_same_in_any_order(
     for incident in mixed.shard.incidents.values():
         firing = sum(mixed.shard.members[m].state == "firing" for m in incident.members)
         assert incident.doc.firing == firing
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 9)), min_size=1, max_size=12))
+def test_membership_is_the_same_for_input_late_by_less_than_the_window(drawn: list[tuple[int, int]]) -> None:
+    maker = Bench()
+    alerts = [
+        (late, maker.alert(f"N{n}", at=T0 + minute * MINUTE, arrival=T0 + (minute + late) * MINUTE, valid_for=DAY))
+        for n, (minute, late) in enumerate(drawn)
+    ]
+    straight, mixed = Bench(), Bench()
+    for _, alert in sorted(alerts, key=lambda pair: pair[1].stamp):
+        straight.take(alert)
+    for _, alert in sorted(alerts, key=lambda pair: (pair[1].received_at, pair[1].origin)):
+        mixed.take(alert)
+    assert groups(mixed) == groups(straight)
+    for incident in mixed.shard.incidents.values():
+        assert incident.doc.status.live == bool(incident.members)
+        assert incident.doc.firing == len(incident.members)
+
+
+def groups(bench: Bench) -> set[frozenset[str]]:
+    """Which alerts are together."""
+    return {frozenset(incident.members) for incident in bench.shard.incidents.values() if incident.members}
