@@ -27,7 +27,7 @@ from kernel.context import Context
 async def run(context: Context, stop: asyncio.Event) -> None:
     """Run ingest until `stop` is set. Raises BusUnavailable where Kafka cannot be reached at the start."""
     bus, topics = context.bus, context.topics
-    windows = Windows(context.store, context.keys, context.config().correlation.lease)
+    windows = Windows(context.store, context.keys, lambda: context.config().correlation.lease)
     reader = Reader(context.config, context.settings.shards)
     judge = Judge(reader, windows, context.settings.shards, lambda topic: topic == topics.answers)
     backlog = Backlog(context.store, context.keys, context.clock, bus.profile.max_backlog_bytes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ingest.decide import Mark, pack, unpack
 from kernel.clock import Millis
@@ -19,11 +19,16 @@ class Windows:
     `arrival` lies in the bucket of `arrival` or in the one before.
     """
 
-    def __init__(self, store: Store, keys: Keys, lease: Millis) -> None:
+    def __init__(self, store: Store, keys: Keys, lease: Callable[[], Millis]) -> None:
         self._store = store
         self._keys = keys
-        self.lease = lease
+        self._lease = lease
         self._known: dict[str, Mark] = {}
+
+    @property
+    def lease(self) -> Millis:
+        """The lease in force. Marks of another one are not found any more: their alerts go through in full once."""
+        return self._lease()
 
     def get(self, fingerprint: str) -> Mark | None:
         """The mark in memory."""
@@ -42,10 +47,11 @@ class Windows:
     async def look_up(self, wanted: Iterable[tuple[int, str, Millis]]) -> None:
         """Read marks of (shard, fingerprint, arrival) that memory lacks into memory."""
         asked: dict[tuple[int, int], list[str]] = {}
+        lease = self.lease
         for shard, fingerprint, arrival in wanted:
             if fingerprint in self._known:
                 continue
-            bucket = arrival // self.lease
+            bucket = arrival // lease
             for place in ((shard, bucket), (shard, bucket - 1)):
                 asked.setdefault(place, []).append(fingerprint)
         if not asked:
@@ -63,7 +69,8 @@ class Windows:
     async def mark(self, passed: Iterable[tuple[int, str, Mark]]) -> None:
         """Write the marks of what is durably emitted by now: (shard, fingerprint, mark)."""
         writes: dict[str, dict[str, bytes]] = {}
+        lease = self.lease
         for shard, fingerprint, mark in passed:
-            writes.setdefault(self._keys.window(shard, mark.leased // self.lease), {})[fingerprint] = pack(mark)
+            writes.setdefault(self._keys.window(shard, mark.leased // lease), {})[fingerprint] = pack(mark)
         if writes:
-            await self._store.hset_all([(key, fields, 3 * self.lease) for key, fields in writes.items()])
+            await self._store.hset_all([(key, fields, 3 * lease) for key, fields in writes.items()])
