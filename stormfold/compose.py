@@ -14,26 +14,30 @@ from typing import Any, Final, TypeVar
 
 import structlog
 from aiokafka.errors import KafkaError
+from redis.exceptions import RedisError
 
 import correlator.pipeline
 import ingest.pipeline
 import notifier.pipeline
 from ingest.adapters.registry import ADAPTERS
 from ingest.gateway.app import Gateway
-from kernel.bus.clients import Bus
-from kernel.bus.topic_ids import topic_ids
+from kernel.bus.clients import Bus, BusUnavailable
+from kernel.bus.topic_ids import TopicMetadataError, UnknownTopics, topic_ids
 from kernel.clock import Clock, SystemClock
 from kernel.config.settings import Settings
 from kernel.config.watch import Watched
 from kernel.context import Context
-from kernel.store.client import RedisStore, StoreUnavailable
+from kernel.httpd import CannotListen
+from kernel.store.client import RedisStore, StoreUnavailable, StoreUnfit
 from kernel.telemetry.health import Health
+from kernel.telemetry.log import mask_text
 from kernel.telemetry.looplag import measure_loop_lag
 from kernel.telemetry.metrics import Metrics
 from notifier.channels.base import Writer
 from notifier.channels.http import open_session
 from notifier.texts import check_template
 from stormfold.cli.errors import UserError
+from stormfold.quiet import quiet_clients
 from stormfold.supervise import Supervisor
 from stormfold.telemetry_server import TelemetryServer
 from stormfold.version import version
@@ -55,11 +59,16 @@ class Process:
     url: str = ""
 
     async def start(self, supervisor: Supervisor, fallback: bool = False) -> str:
-        """Start the roles under a supervisor; returns the URL of the process's HTTP server."""
+        """Start the roles under a supervisor; returns the URL of the process's HTTP server.
+
+        Raises UserError where a server is missing or unfit or the port is taken; nothing runs then.
+        """
         await check(self.context)
         server = Gateway(self.context) if "gateway" in self.roles else TelemetryServer(self.context)
-        host, port = await server.start(fallback)
-        self.url = f"http://{host if ':' not in host else f'[{host}]'}:{port}"
+        try:
+            self.url = _url(*await server.start(fallback))
+        except (CannotListen, BusUnavailable, UnknownTopics) as error:
+            raise UserError(str(error)) from error
 
         async def serve(stop: asyncio.Event) -> None:
             await stop.wait()
@@ -125,7 +134,10 @@ async def composed(
     )
     metrics.set_sources(watched.config.sources)
     watched.subscribe(lambda loaded: metrics.set_sources(loaded.config.sources))
-    store = RedisStore(settings.redis.get_secret_value())
+    try:
+        store = RedisStore(settings.redis.get_secret_value())
+    except ValueError as error:
+        raise UserError(f"STORMFOLD_REDIS is no address of Redis or Valkey: {mask_text(str(error))}") from error
     context = Context(
         settings=settings,
         bus=Bus.of(settings),
@@ -144,19 +156,29 @@ async def composed(
 
 async def check(context: Context) -> None:
     """Refuse to start on servers that cannot keep the promises. Raises UserError with what to do."""
+    where = mask_text(context.settings.redis.get_secret_value())
     try:
         found = await context.store.check()
-    except StoreUnavailable as error:
-        raise UserError(f"Redis does not answer ({error}); start it, or set STORMFOLD_REDIS to its URL") from error
-    producer = await context.bus.start(context.bus.producer())
-    try:
-        names = context.topics
-        wanted = (names.alerts, names.answers, names.signals, names.incidents, names.deliveries, names.dead)
-        topics = await topic_ids(producer.client, wanted)
-    except KafkaError as error:
-        raise UserError(f"Kafka does not answer as it should: {error}") from error
-    finally:
-        await producer.stop()
+    except (StoreUnavailable, RedisError) as error:
+        said = mask_text(str(error))
+        raise UserError(f"Redis does not let stormfold in at {where} ({said}); check STORMFOLD_REDIS") from error
+    except StoreUnfit as error:
+        raise UserError(f"{error} (at {where})") from error
+    names = context.topics
+    wanted = (names.alerts, names.answers, names.signals, names.incidents, names.deliveries, names.dead)
+    with quiet_clients():
+        try:
+            producer = await context.bus.start(context.bus.producer())
+        except BusUnavailable as error:
+            raise UserError(str(error)) from error
+        try:
+            topics = await topic_ids(producer.client, wanted)
+        except (UnknownTopics, TopicMetadataError) as error:
+            raise UserError(str(error)) from error
+        except KafkaError as error:
+            raise UserError(f"Kafka does not answer as it should: {error}") from error
+        finally:
+            await producer.stop()
     for name in (names.signals, names.incidents, names.deliveries):
         if topics[name].partitions != context.settings.shards:
             raise UserError(
@@ -164,6 +186,12 @@ async def check(context: Context) -> None:
                 f"{context.settings.shards}; they must be equal, and stay as they were at first"
             )
     log.info("servers are fit", store=found, kafka=context.settings.kafka)
+
+
+def _url(host: str, port: int) -> str:
+    """Where a client on this machine finds the server."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - replaced, not bound
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
 
 
 def say(line: str) -> None:

@@ -12,8 +12,9 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-STOP_WITHIN = 8.0
+STOP_WITHIN = 5.0
 """Seconds that one part is given to stop by itself; then it is cancelled, and the fences hold the rest."""
+CANCEL_WITHIN = 1.0
 
 
 class PartDied(RuntimeError):
@@ -59,7 +60,13 @@ class Supervisor:
         for part in self.parts:
             if part.task.done():
                 error = None if part.task.cancelled() else part.task.exception()
-                raise PartDied(f"{part.name} ended by itself: {error or 'it was cancelled'}") from error
+                if isinstance(error, PartDied):
+                    raise error
+                if error is not None and not isinstance(error, OSError):
+                    log.error("a part of the process failed", part=part.name, exc_info=error)
+                raise PartDied(
+                    f"{part.name} ended by itself ({error or 'without a reason'}); stormfold stops"
+                ) from error
 
     async def stop(self) -> None:
         """Stop every part in order, each within its time."""
@@ -69,8 +76,10 @@ class Supervisor:
             if not done:
                 log.warning("a part did not stop in time; it is cancelled", part=part.name)
                 part.task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await part.task
+                # A client whose server is gone may not even let itself be cancelled; the process ends all the same.
+                done, _ = await asyncio.wait([part.task], timeout=CANCEL_WITHIN)
+            if done and not part.task.cancelled() and (error := part.task.exception()) is not None:
+                log.info("a part ended by an error", part=part.name, error=f"{type(error).__name__}: {error}")
         self.parts.clear()
 
     @contextlib.contextmanager

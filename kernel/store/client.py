@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -103,7 +104,7 @@ class RedisStore:
     async def _call(self, coroutine: Any) -> Any:
         try:
             return await coroutine
-        except (ConnectionError, RedisTimeoutError, TimeoutError, OSError) as error:
+        except (RedisConnectionError, RedisTimeoutError, TimeoutError, OSError) as error:
             raise StoreUnavailable(str(error) or type(error).__name__) from error
         except RedisError as error:
             if isinstance(error, NoScriptError) or not _passing(error):

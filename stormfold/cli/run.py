@@ -19,7 +19,7 @@ from stormfold.cli import runtime_file
 from stormfold.cli.errors import UserError
 from stormfold.cli.settings import read_settings
 from stormfold.compose import ROLES, composed, quiet_garbage_collector, run
-from stormfold.embedded.servers import EmbeddedServers
+from stormfold.embedded.servers import EmbeddedError, EmbeddedServers
 from stormfold.supervise import PartDied, supervised
 
 EMBEDDED_SHARDS, EMBEDDED_RAW, EMBEDDED_ANSWERS = 8, 16, 4
@@ -50,7 +50,12 @@ async def _serve(
             supervisor.add("the embedded servers' watch", lambda stop: watch_servers(servers, stop))
         url = await process.start(supervisor, fallback)
         if servers is not None:
-            runtime_file.write(running(settings, url))
+            tokens = {
+                name: source.token.reveal()
+                for name, source in process.watched.config.sources.items()
+                if source.token is not None
+            }
+            runtime_file.write(running(settings, url, tokens))
         typer.echo(
             f"stormfold runs {', '.join(roles)}; {url} (metrics at {url}/metrics); stop it with Ctrl-C", err=True
         )
@@ -75,7 +80,11 @@ async def _up_embedded(settings: Settings, roles: tuple[str, ...]) -> None:
 
 async def start_embedded(settings: Settings, servers: EmbeddedServers) -> Settings:
     """Start the embedded servers with their topics; returns the settings that lead there, with an operator's token."""
-    await servers.start(topic_specs(settings.topic_prefix, EMBEDDED_SHARDS, EMBEDDED_RAW, EMBEDDED_ANSWERS))
+    specs = topic_specs(settings.topic_prefix, EMBEDDED_SHARDS, EMBEDDED_RAW, EMBEDDED_ANSWERS)
+    try:
+        await servers.start(specs)
+    except EmbeddedError as error:
+        raise UserError(str(error)) from error
     token = settings.operator_token or SecretStr(secrets.token_urlsafe(24))
     return settings.model_copy(
         update={

@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 from aiokafka.errors import KafkaError
 
-from kernel.bus.clients import MAX_REQUEST, Bus
+from kernel.bus.clients import MAX_REQUEST, Bus, BusUnavailable
 from kernel.bus.topics import TopicNames
 from kernel.config.settings import Settings
 from stormfold.cli.errors import UserError
 from stormfold.cli.found import found_settings
+from stormfold.quiet import quiet_clients
 
 
 def send(
@@ -35,7 +36,11 @@ def send(
 
 async def _send(settings: Settings, body: bytes, source: str, repeat: int) -> None:
     bus = Bus.of(settings)
-    producer = await bus.start(bus.producer())
+    with quiet_clients():
+        try:
+            producer = await bus.start(bus.producer())
+        except BusUnavailable as error:
+            raise UserError(f"{error}; to start everything on this machine alone: make run") from error
     topic = TopicNames.with_prefix(settings.topic_prefix).alerts
     try:
         headers = [("source", source.encode())]

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import typer
+from aiokafka.errors import KafkaError
 
 from kernel.bus.clients import Bus
+from kernel.bus.topic_ids import TopicMetadataError
 from kernel.bus.topics import KafkaTopics, TopicChange, topic_specs
+from stormfold.cli.errors import UserError
 from stormfold.cli.settings import read_settings
+from stormfold.quiet import quiet_clients
 
 app = typer.Typer(no_args_is_help=True, help="See and make the topics on a real Kafka.")
 
@@ -36,7 +40,11 @@ async def _with_topics(*, change: bool) -> list[TopicChange]:
         settings.answers_partitions,
         settings.downstream_prefix,
     )
-    return await (port.apply(specs) if change else port.plan(specs))
+    with quiet_clients():
+        try:
+            return await (port.apply(specs) if change else port.plan(specs))
+        except (KafkaError, TopicMetadataError, TimeoutError) as error:
+            raise UserError(f"Kafka did not do as it was asked: {error}") from error
 
 
 def _show(changes: list[TopicChange], verb: str) -> None:
