@@ -65,7 +65,7 @@ class Todo:
 
 @dataclass(slots=True)
 class Slice:
-    """Gathered between two publications; empty again after each."""
+    """Gathered between two publications, and empty again after each; `passed` and `refused` are of the whole batch."""
 
     signals: dict[int, list[Signal]] = field(default_factory=dict)
     arrival: dict[int, Millis] = field(default_factory=dict)
@@ -76,6 +76,8 @@ class Slice:
     defaults: Counter[tuple[str, Default]] = field(default_factory=Counter)
     commands: Counter[tuple[str, str]] = field(default_factory=Counter)
     alerts: int = 0
+    passed: int = 0
+    refused: int = 0
 
     def signal(self, shard: int, signal: Signal, arrival: Millis) -> None:
         """A signal for a shard, with the raw arrival of what caused it."""

@@ -110,12 +110,22 @@ class IngestWorker:
 
     async def _take(self, batch: Batch) -> None:
         out = Slice()
+        started = self._context.clock.monotonic()
         await self._context.steps.at(Step.INGEST_READ)
         for place, records in batch.items():
             part = self._parts.get(place)
             if part is not None:
                 await self._take_partition(part, records, out)
         await self._flush(out)
+        log.info(
+            "batch",
+            role="ingest",
+            records=sum(map(len, batch.values())),
+            partitions=len(batch),
+            signals=out.passed,
+            dead=out.refused,
+            ms=round(1_000 * (self._context.clock.monotonic() - started), 2),
+        )
 
     async def _take_partition(self, part: RawPartition, records: Sequence[ConsumerRecord], out: Slice) -> None:
         for record in records:
@@ -151,6 +161,8 @@ class IngestWorker:
             await self._context.steps.at(Step.INGEST_PRODUCED)
             await self._windows.mark(out.marks)
             await self._context.steps.at(Step.INGEST_MARKED)
+        out.passed += sum(map(len, out.signals.values()))
+        out.refused += len(out.dead)
         self._count(out)
         alerts = out.alerts
         if alerts:

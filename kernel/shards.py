@@ -194,9 +194,14 @@ class ShardWorker(ABC, Generic[OwnerT]):
         busy = [shard for shard, owner in self.owners.items() if shard in records or owner.due]
         if not busy:
             return
+        started = self.context.clock.monotonic()
         await self.context.steps.at(self.read_step)
-        with self.context.metrics.batch_seconds.labels(self.role).time():
-            await asyncio.gather(*(self._turn(shard, records.get(shard, ())) for shard in busy))
+        await asyncio.gather(*(self._turn(shard, records.get(shard, ())) for shard in busy))
+        if records:
+            seconds = self.context.clock.monotonic() - started
+            self.context.metrics.batch_seconds.labels(self.role).observe(seconds)
+            read = sum(map(len, records.values()))
+            log.info("batch", role=self.role, records=read, shards=len(records), ms=round(1_000 * seconds, 2))
 
     async def _turn(self, shard: int, records: Sequence[ConsumerRecord]) -> None:
         owner = self.owners[shard]
