@@ -88,7 +88,11 @@ class Gateway:
             reason = str(error) or "no answer in time"
             health.set(ROLE, False, f"Kafka does not answer as it should: {reason}")
         else:
+            self._link.mend()
             failing = self._collector.failing
+            if not self._link.broken and not self._collector.unacknowledged:
+                # Without traffic no success would ever say that it is over.
+                failing = self._collector.failing = ""
             health.set(ROLE, not failing, failing or "Kafka takes alerts")
         health.progress(ROLE)
 

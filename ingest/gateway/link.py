@@ -26,6 +26,7 @@ class Link:
         self._renewing: asyncio.Task[None] | None = None
         self._renewed = clock.monotonic()
         self._closed = False
+        self.broken = False
 
     @property
     def producer(self) -> AIOKafkaProducer:
@@ -41,7 +42,13 @@ class Link:
 
     def suspect(self, producer: AIOKafkaProducer) -> None:
         """A batch of this producer failed for good: replace it unless that was done already."""
-        if self._closed or producer is not self._producer or self._renewing is not None:
+        if producer is self._producer:
+            self.broken = True
+            self.mend()
+
+    def mend(self) -> None:
+        """Replace a producer that is broken, unless that is under way or was tried just now."""
+        if self._closed or not self.broken or self._renewing is not None:
             return
         if self._clock.monotonic() - self._renewed < RENEW_EVERY:
             return
@@ -54,6 +61,7 @@ class Link:
         except BusUnavailable as error:
             log.warning("the gateway's producer cannot be replaced yet: %s", error)
         else:
+            self.broken = False
             await stop_within(old, 5.0)
         finally:
             self._renewing = None
