@@ -9,7 +9,11 @@ class UserError(Exception):
 
 def expected_errors() -> tuple[type[Exception], ...]:
     """The errors whose text is written for the user. Imported when one occurs, so that the start stays quick."""
+    from kernel.bus.clients import BusUnavailable
+    from kernel.bus.topic_ids import TopicMetadataError, UnknownTopics
     from kernel.bus.topics import BrokerUnreachable, TopicsRefused
     from kernel.config.load import ConfigError
+    from kernel.store.client import StoreUnfit
 
-    return UserError, ConfigError, BrokerUnreachable, TopicsRefused
+    bus = BrokerUnreachable, BusUnavailable, TopicsRefused, TopicMetadataError, UnknownTopics
+    return UserError, ConfigError, StoreUnfit, *bus
