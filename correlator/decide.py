@@ -91,7 +91,9 @@ class Decider:
             why = "another owner had said otherwise; this is how it stands"
             self._moves.say(incident, Fact.REPEATED, event.at, why)
         elif event.headline.status not in (IncidentStatus.CLOSED, IncidentStatus.WITHDRAWN):
-            self.shard.events.append(_withdrawal(event, self.shard.epoch))
+            withdrawal = _withdrawal(event, self.shard.epoch)
+            self.shard.withdrawn[name] = withdrawal.revision
+            self.shard.events.append(withdrawal)
 
     def finish(self) -> None:
         """The end of a turn: what changed without a fact of its own is said once an incident."""

@@ -125,7 +125,8 @@ class Moves:
             changed_at=at,
             cause_arrival=at,
             epoch=shard.epoch,
-            revision=0,
+            # An input that comes again opens the same incident: what is said of it must be newer than the withdrawal.
+            revision=shard.withdrawn.pop(name, 0),
             team=rule.team,
             impact_words=list(rule.impact),
             labels={**facts.labels, "service": facts.service or "", "source": facts.source, "name": facts.name},

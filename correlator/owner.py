@@ -52,6 +52,7 @@ class ShardOwner:
         self._decider: Decider | None = None
         self._decided_with = ""
         self._horizon: tuple[Millis, int] = (0, 0)
+        self._hears_from: int | None = None
 
     async def claim(self, lowest: int, topics: str, fresh: dict[str, str] | None) -> None:
         """Claim, drain, load. Raises as Chain.claim, and ClaimOver."""
@@ -61,6 +62,7 @@ class ShardOwner:
         config = self._context.config()
         self.shard = await load(self._context.store, self._context.keys, self.number, fields, config, claimed_at)
         self._decider = None
+        self._hears_from = None
         await self._context.steps.at(Step.CORRELATOR_LOADED, self.number)
 
     @property
@@ -170,8 +172,14 @@ class ShardOwner:
             await self._producer.send_and_wait(names.dead, record.value, headers=list(record.headers))
 
     async def listen(self, end: int) -> int:
-        """Read what others published in this shard's name up to `end`; returns an epoch to claim above, else 0."""
-        if end <= self.shard.echo:
+        """Read what others published in this shard's name up to `end`; returns an epoch to claim above, else 0.
+
+        First the owner takes everything that was in `signals` when it first looked: an incident that it is about to
+        open again from there must not be withdrawn before.
+        """
+        if self._hears_from is None:
+            self._hears_from = self._horizon[1]
+        if end <= self.shard.echo or self.next_offset < self._hears_from:
             return 0
         records, _ = await self._incidents.read(self.number, self.shard.echo, end)
         heard = []

@@ -66,7 +66,10 @@ class Incident:
 
 @dataclass
 class Shard:
-    """Everything a shard's owner knows. `time` is the shard's time; `arrival` the newest input applied."""
+    """Everything a shard's owner knows. `time` is the shard's time; `arrival` the newest input applied.
+
+    `withdrawn` are the revisions of withdrawals said under this epoch, by incident; the next epoch is above them.
+    """
 
     number: int
     config_hash: str = ""
@@ -90,6 +93,7 @@ class Shard:
     time: Millis = 0
     arrival: Millis = 0
 
+    withdrawn: dict[str, int] = field(default_factory=dict)
     events: list[IncidentEvent] = field(default_factory=list)
     dead: list[tuple[Command, str]] = field(default_factory=list)
     quiet: dict[str, tuple[Millis, str]] = field(default_factory=dict)

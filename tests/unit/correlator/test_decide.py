@@ -225,3 +225,15 @@ def test_what_others_said_in_our_name_is_said_again_or_withdrawn() -> None:
     assert [(e.fact, e.headline.status) for e in events] == [(Fact.WITHDRAWN, IncidentStatus.WITHDRAWN)]
     assert all(e.headline.id != known.headline.id for e in events)
     assert b.decider.heard([IncidentRecord(3, 9, "other", tuple(foreign))]) == 9
+
+
+def test_an_incident_that_comes_again_after_its_withdrawal_is_newer_than_that() -> None:
+    from kernel.model.incident import IncidentRecord
+
+    b, before = Bench(), Bench()
+    told = before.take(before.alert("A", offset=1), before.alert("B", offset=2))
+    b.decider.heard([IncidentRecord(3, -1, "other", tuple(told))])
+    (withdrawn,) = b.end()
+    (opened,) = b.take(b.alert("A", offset=1))
+    assert opened.headline.id == withdrawn.headline.id
+    assert (opened.epoch, opened.revision) > (withdrawn.epoch, withdrawn.revision)
