@@ -33,7 +33,7 @@ class DeadLetter:
     def to_record(self, topic: str) -> Record:
         """The record of `alerts.dead`: the bytes as they came, everything about them in headers."""
         old = dict(self.record.headers)
-        attempt = int(old.get("attempt", b"0") or b"0") + 1
+        attempt = _attempt(old.get("attempt")) + 1
         detail = [{"index": r.index, "reason": r.reason, "detail": r.detail} for r in self.refusals[:_SHOWN]]
         kept = [
             (name, value) for name, value in self.record.headers if name in ("source", "tenant", "content-encoding")
@@ -51,6 +51,11 @@ class DeadLetter:
             ("detail", orjson.dumps(detail)),
         ]
         return Record(self.record.value or b"", self.record.key, headers)
+
+
+def _attempt(given: bytes | None) -> int:
+    """How often the record was dead before. Anybody who may publish can write the header, so anything may be in it."""
+    return int(given) if given is not None and given.isdigit() and len(given) <= 6 else 0
 
 
 @dataclass(slots=True)
