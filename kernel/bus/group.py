@@ -103,6 +103,9 @@ class GroupLoop:
         """The group gave us these: nothing is read of them until the handler has said from where."""
         self._consumer.pause(*places)
         for place in places:
+            # A partition without any position would hold up every other one of its broker: aiokafka fetches nothing
+            # from a node that a position is still owed of. This one is never used, the partition is paused.
+            self._consumer.seek(place, 0)
             self._waiting[place] = 0.0
 
     async def revoked(self, places: set[TopicPartition]) -> None:
