@@ -1,0 +1,1 @@
+"""The demo: an alert storm played through everything, on this machine alone."""
