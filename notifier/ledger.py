@@ -44,23 +44,17 @@ class Ledger:
         line = event.headline
         routed = route(line, self._config)
         doc.team, doc.team_reason = routed.team or "", routed.reason
-        new = [LedgerEntry(key, cause_arrival=line.cause_arrival) for key in self._owed(doc, line, routed)]
-        doc.ledger += new
-        return new
-
-    def _owed(self, doc: NotifierDoc, line: Headline, routed: Routed) -> Iterator[LedgerKey]:
-        if line.status is IncidentStatus.OPEN:
-            yield from self._calls(doc, line, routed)
-        if line.status is IncidentStatus.ACKNOWLEDGED:
-            yield from self._acknowledgements(doc, line)
-        if line.status.live:
-            yield from self._taken_back(doc, lambda entry: entry.key.episode != line.episode)
-            yield from self._replaced(doc, line)
-        else:
-            yield from self._taken_back(doc, lambda _: True)
+        before = len(doc.ledger)
+        # In order, each seeing the ones before: a new priority is triggered, then the old one is resolved.
+        for owed in (self._calls, self._acknowledgements, self._resolves):
+            keys = list(owed(doc, line, routed))
+            doc.ledger += [LedgerEntry(key, cause_arrival=line.cause_arrival) for key in keys]
+        return doc.ledger[before:]
 
     def _calls(self, doc: NotifierDoc, line: Headline, routed: Routed) -> Iterator[LedgerKey]:
         """A page, or an update, for the priority reached, unless one as urgent went out in this episode."""
+        if line.status is not IncidentStatus.OPEN:
+            return
         reached = line.reached
         called = [e.key for e in doc.ledger if e.key.episode == line.episode and e.key.action in CALLS]
         if any(key.priority.rank <= reached.rank for key in called):
@@ -73,7 +67,9 @@ class Ledger:
         for target in routed.targets:
             yield LedgerKey(line.id, line.episode, routed.action, reached, 0, target)
 
-    def _acknowledgements(self, doc: NotifierDoc, line: Headline) -> Iterator[LedgerKey]:
+    def _acknowledgements(self, doc: NotifierDoc, line: Headline, _: Routed) -> Iterator[LedgerKey]:
+        if line.status is not IncidentStatus.ACKNOWLEDGED:
+            return
         have = {(e.key.priority, e.key.target) for e in doc.ledger if _is(e, line.episode, Action.ACKNOWLEDGE)}
         for entry in doc.ledger:
             key = entry.key
@@ -82,6 +78,13 @@ class Ledger:
             if self._supports(key.target, Action.ACKNOWLEDGE):
                 have.add((key.priority, key.target))
                 yield LedgerKey(key.incident, key.episode, Action.ACKNOWLEDGE, key.priority, key.step, key.target)
+
+    def _resolves(self, doc: NotifierDoc, line: Headline, _: Routed) -> Iterator[LedgerKey]:
+        if line.status.live:
+            yield from self._taken_back(doc, lambda entry: entry.key.episode != line.episode)
+            yield from self._replaced(doc, line)
+        else:
+            yield from self._taken_back(doc, lambda _: True)
 
     def _replaced(self, doc: NotifierDoc, line: Headline) -> Iterator[LedgerKey]:
         """Where each priority is a remote object of its own, the new one is triggered, then the old one resolved."""
