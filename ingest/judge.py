@@ -63,26 +63,30 @@ class Judge:
         arrival, partition, offset = record.timestamp, record.partition, record.offset
         known, marks, lease = route.known, self._windows.get, self._windows.lease
         parsed: Parsed | None = None
-        repeats = 0
+        repeats = older = 0
         for index, glance in enumerate(glances):
             entry = known.get(glance.key)
-            if entry is not None:
-                mark = marks(entry.fingerprint)
-                if mark is not None and glance.status is mark.status and arrival < mark.leased + lease:
-                    stamp = Stamp(glance.observed, arrival, partition, offset, index)
-                    if stamp > mark.stamp and entry.severity is mark.severity:
+            mark = marks(entry.fingerprint) if entry is not None else None
+            if entry is not None and mark is not None:
+                stamp = Stamp(glance.observed, arrival, partition, offset, index)
+                reason = decide(mark, glance.status, entry.severity, stamp, lease)
+                if reason is Passed.REPEAT or reason is Passed.OLDER:
+                    if reason is Passed.REPEAT:
                         mark.stamp = stamp
-                        part.counter.add(entry.shard, entry.fingerprint, glance.status, stamp)
                         repeats += 1
-                        continue
+                    else:
+                        older += 1
+                    part.counter.add(entry.shard, entry.fingerprint, glance.status, stamp)
+                    continue
             if parsed is None:
                 parsed = Parsed(Outcome.ALERTS)
             alert = self._reader.build(route, message, glance, index, parsed)
             if alert is not None:
                 out.todo.append(Todo(alert, self._reader.shard(alert), source, part.counter))
-        if repeats:
+        if repeats or older:
             out.tallies[source, Passed.REPEAT] += repeats
-            out.alerts += repeats
+            out.tallies[source, Passed.OLDER] += older
+            out.alerts += repeats + older
         if parsed is not None:
             out.alerts += parsed.total
             out.took_defaults(source, parsed.defaults)
