@@ -14,7 +14,7 @@ from aiokafka.structs import ConsumerRecord
 
 from kernel.bus.group import Batch, GroupLoop
 from kernel.bus.poison import PoisonGuard
-from kernel.bus.topic_ids import TopicInfo, topic_ids
+from kernel.bus.topic_ids import TopicInfo, joined_ids, topic_ids
 from kernel.chain import ClaimOver
 from kernel.context import Context
 from kernel.model.naming import shard_tag
@@ -158,7 +158,7 @@ class ShardWorker(ABC, Generic[OwnerT]):
         if await self.consumer.committed(place) is None:
             first = (await self.consumer.beginning_offsets([place]))[place]
             start = await self.fresh(place.partition, first)
-        ids = "+".join(self.topics[name].id for name in self._ids_of)
+        ids = joined_ids(self.topics, self._ids_of)
         await owner.claim(self._floor.get(place.partition, 0), ids, start)
         return owner
 

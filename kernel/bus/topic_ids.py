@@ -6,7 +6,7 @@ which is not public API: keep every use of it here.
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -167,3 +167,8 @@ async def topic_ids(client: Any, names: Iterable[str]) -> dict[str, TopicInfo]:
     if missing := wanted - found.keys():
         raise UnknownTopics(missing)
     return found
+
+
+def joined_ids(topics: Mapping[str, TopicInfo], names: Sequence[str]) -> str:
+    """The ids of the topics that one stored position belongs to, in the order of `names`, as they are stored."""
+    return "+".join(topics[name].id for name in names)

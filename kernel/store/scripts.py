@@ -106,6 +106,15 @@ async def claim(
     return dict(zip(words[1::2], words[2::2], strict=True))
 
 
+async def reset(store: Store, keys: Sequence[str], lowest: int, owner: str, topic: str, start: dict[str, str]) -> int:
+    """Delete what a role knows of a shard and let it begin at `start`; returns the new epoch, above the stored one.
+
+    `keys` are the chain and the role's other keys of the shard. Whoever holds the shard is refused from here on.
+    """
+    fields = [text for pair in start.items() for text in pair]
+    return int(_text(await store.script("reset", keys, (str(lowest), owner, topic, *fields))))
+
+
 async def trim(store: Store, chain: str, outbox: str, epoch: int, owner: str, ids: Sequence[str]) -> bool:
     """Take published entries out of the outbox; False where the shard is no longer held by this owner."""
     return _text(await store.script("trim", (chain, outbox), (str(epoch), owner, *ids))) == "ok"
