@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
@@ -14,14 +15,14 @@ from typing import Any, Final
 import msgspec
 from rich.console import Console
 
-from kernel.clock import SystemClock
+from kernel.clock import SystemClock, rfc3339
 from kernel.config.settings import Settings
 from stormfold.cli import runtime_file
 from stormfold.cli.errors import UserError
 from stormfold.cli.run import running, start_embedded, watch_servers
 from stormfold.compose import ROLES, Process, composed, quiet_garbage_collector, say
 from stormfold.demo.player import Player
-from stormfold.demo.receiver import Receiver
+from stormfold.demo.receiver import Answered, Receiver
 from stormfold.demo.settings import Secrets, write_config
 from stormfold.demo.storm import Storm
 from stormfold.demo.totals import Settling, Told, check, told, totals
@@ -32,6 +33,7 @@ from stormfold.supervise import PartDied, Supervisor, supervised
 READY_WITHIN: Final = 30.0
 ROUND_EVERY: Final = 0.5
 INTERRUPTED: Final = 130
+WIDTH: Final = 120
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ async def _play(options: Options, settings: Settings) -> int:
         stack.push_async_callback(player.stop)
         quiet_garbage_collector()
         console = Console(file=sys.stderr, quiet=True) if options.as_json else Console()
+        if not console.is_terminal:
+            console.width = WIDTH
         stage = _Stage(options, process, player, receiver, drawn, console)
         return await _act(stage, supervisor)
 
@@ -184,18 +188,26 @@ async def _ready(stage: _Stage) -> None:
 
 def _help(stage: _Stage) -> None:
     url, token = stage.process.url, stage.secrets.tokens["generic"]
-    body = '{"name": "Search is slow", "severity": "critical", "service": "search", "labels": {"env": "prod"}}'
+    command = "stormfold" if shutil.which("stormfold") else sys.argv[0]
+    body = '{"name": "Checkout is slow", "severity": "critical", "service": "checkout", "labels": {"env": "prod"}}'
     lines = [
         "",
         "It stays up. Post an alert of your own:",
         f"  curl -X POST {url}/v1/sources/generic -H 'Authorization: Bearer {token}' \\",
         f"    -H 'Content-Type: application/json' -d '{body}'",
-        "Then: stormfold incidents; stormfold incident ID; stormfold ack ID; stormfold resolve ID",
+        f"Then: {command} incidents; {command} incident ID; {command} ack ID; {command} resolve ID",
         f"Metrics: {url}/metrics   state: {url}/readyz",
         "Stop it with Ctrl-C. It keeps nothing: the embedded servers are for trying out.",
     ]
     for line in lines:
         stage.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def tell(one: Answered) -> None:
+        kind = "page" if one.path == "/page" else "note to the channel"
+        line = f"{rfc3339(one.at)} {kind} ({one.action}): {one.title} [{one.incident}]"
+        stage.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    stage.receiver.tell = tell
 
 
 def _write(file: Path, incidents: list[Told]) -> None:

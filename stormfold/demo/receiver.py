@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import orjson
@@ -25,12 +26,16 @@ class Answered:
 
 @dataclass
 class Receiver:
-    """An HTTP server on 127.0.0.1. `answered` are first copies by delivery id; `copies` counts the others."""
+    """An HTTP server on 127.0.0.1. `answered` are first copies by delivery id; `copies` counts the others.
+
+    `tell` hears of each first copy.
+    """
 
     clock: Clock
     secret: str = field(repr=False)
     answered: dict[str, Answered] = field(default_factory=dict)
     copies: int = 0
+    tell: Callable[[Answered], None] | None = None
     url: str = ""
 
     def __post_init__(self) -> None:
@@ -62,7 +67,8 @@ class Receiver:
             self.copies += 1
             return web.Response()
         data = orjson.loads(body)["data"]
-        self.answered[name] = Answered(
-            self.clock.now_ms(), request.path, data["action"], data["incident"], data["title"]
-        )
+        answered = Answered(self.clock.now_ms(), request.path, data["action"], data["incident"], data["title"])
+        self.answered[name] = answered
+        if self.tell is not None:
+            self.tell(answered)
         return web.Response()

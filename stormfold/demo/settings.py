@@ -67,4 +67,4 @@ def write_config(directory: Path, receiver: str, lease: str | None) -> None:
     }
     if lease is not None:
         own["correlation"] = {"lease": lease}
-    (directory / "demo.yaml").write_text(yaml.safe_dump(own, sort_keys=True), encoding="utf-8")
+    (directory / "demo.yaml").write_text(yaml.safe_dump(own, sort_keys=False), encoding="utf-8")

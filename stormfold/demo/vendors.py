@@ -173,7 +173,7 @@ def cloudwatch(seen: Sequence[Sighting], now: Millis) -> bytes:
         "AlarmDescription": f"{_summary(symptom)} {words}",
         "AWSAccountId": ACCOUNT,
         "NewStateValue": new,
-        "NewStateReason": "Threshold Crossed: 3 datapoints were greater than or equal to the threshold (90.0).",
+        "NewStateReason": f"{_summary(symptom)}: 3 datapoints were greater than or equal to the threshold (90.0).",
         "StateChangeTime": stamp,
         "Region": "EU (Ireland)",
         "AlarmArn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{name}",

@@ -95,14 +95,16 @@ class View:
     def incidents(self, found: Sequence[Told], totals: Totals) -> None:
         """The incidents as a table, those that paged first; the quiet ones are counted below."""
         table = Table(title="Incidents", title_justify="left")
-        for name in ("priority", "cause", "rule", "team", "members", "alerts", "paged"):
+        for name in ("priority", "cause", "members", "alerts", "who was paged"):
             table.add_column(name, justify="right" if name in ("members", "alerts") else "left", overflow="fold")
         loud = [one for one in found if one.paged]
         for one in loud:
             group = ", ".join(f"{key}={value}" for key, value in one.group.items())
             paged = ", ".join(f"{one.team or 'nobody'} ({target})" for target in one.paged)
-            cells = (one.priority, f"{one.title}\n{group}", one.rule, one.team or "-", f"{len(one.members)}")
-            table.add_row(*(escape(cell) for cell in (*cells, f"{one.count:,}", paged)))
+            cause = f"{one.title}\n{one.rule}: {group}"
+            table.add_row(
+                *(escape(cell) for cell in (one.priority, cause, f"{len(one.members)}", f"{one.count:,}", paged))
+            )
         self._console.print(table)
         quiet = [one for one in found if not one.paged]
         by = {priority: sum(one.priority == priority for one in quiet) for priority in ("P1", "P2", "P3", "P4")}
