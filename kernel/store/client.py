@@ -14,6 +14,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from kernel.store.lua import source
+
 Arg = str | bytes
 log = logging.getLogger(__name__)
 
@@ -112,8 +114,6 @@ class RedisStore:
             raise StoreUnavailable(str(error)) from error
 
     async def script(self, name: str, keys: Sequence[str], args: Sequence[Arg]) -> Any:
-        from kernel.store.scripts import source  # noqa: PLC0415 - scripts are typed over this client
-
         sha = self._shas.get(name)
         if sha is None:
             sha = self._shas[name] = hashlib.sha1(source(name).encode(), usedforsecurity=False).hexdigest()

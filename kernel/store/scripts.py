@@ -6,27 +6,16 @@ caller knows whether the same turn or a new claim is right.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
-from importlib.resources import files
 from typing import Final
 
 import msgspec
 
 from kernel.store.client import Store
 
-_INCLUDE: Final = re.compile(r"^-- @include (\w+)$", re.MULTILINE)
 _pack: Final = msgspec.msgpack.Encoder().encode
-
-
-@cache
-def source(name: str) -> str:
-    """The text of a script with its includes in place. Raises FileNotFoundError for an unknown name."""
-    text = (files("kernel.store") / "lua" / f"{name}.lua").read_text(encoding="utf-8")
-    return _INCLUDE.sub(lambda found: source(found[1]), text)
 
 
 class Verdict(StrEnum):
