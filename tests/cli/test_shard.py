@@ -46,8 +46,8 @@ async def until(what: str, check: Callable[[], Awaitable[bool]]) -> None:
 
 
 def health(role: Role, name: str) -> tuple[bool, str]:
-    check = role.context.health.ready()[1][name]
-    return check["ok"], check["reason"]
+    check = role.context.health.ready()[1].get(name)
+    return (check["ok"], check["reason"]) if check is not None else (False, "it says nothing yet")
 
 
 async def healthy(role: Role, name: str) -> None:
