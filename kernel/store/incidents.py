@@ -24,6 +24,15 @@ _facts: Final = msgspec.json.Decoder(Facts)
 _told: Final = msgspec.json.Decoder(NotifierDoc)
 
 
+class _Assigned(msgspec.Struct):
+    """The one field of a NotifierDoc that a list needs; the ledger is passed over undecoded."""
+
+    team: str = ""
+
+
+_assigned: Final = msgspec.json.Decoder(_Assigned)
+
+
 class ShardLost(RuntimeError):
     """The state of `shard` is gone: what it knows cannot be told."""
 
@@ -99,10 +108,17 @@ class IncidentReader:
         return Listing(fitting[:limit], lost)
 
     async def _shard(self, shard: int) -> Sequence[IncidentDoc] | None:
+        """The shard's incidents, each with the team that its notifier gave it to."""
         held = await self._store.hgetall(self._keys.correlator(shard, "incidents"))
         if not held and not await self._store.exists(self._keys.correlator(shard, "chain")):
             return None
-        return [_decode(_docs, value, "incident") for value in held.values()]
+        docs = [_decode(_docs, value, "incident") for value in held.values()]
+        told = await self._store.hgetall(self._keys.notifier(shard, "incidents")) if docs else {}
+        for doc in docs:
+            value = told.get(doc.id.encode())
+            if value is not None:
+                doc.team = _decode(_assigned, value, "notifier's incident").team or doc.team
+        return docs
 
     async def get(self, incident: str) -> IncidentDoc | None:
         """The incident of that id, None where there is none. Raises ShardLost or NeverStarted."""
