@@ -91,6 +91,7 @@ class GroupLoop:
         self._turn = asyncio.Lock()
         self._waiting: dict[TopicPartition, float] = {}
         self._ready: set[TopicPartition] = set()
+        self._revocations = 0
         self._commit_at = 0.0
         self._committed: dict[TopicPartition, int] = {}
 
@@ -110,6 +111,7 @@ class GroupLoop:
 
     async def revoked(self, places: set[TopicPartition]) -> None:
         """Wait for the turn under way, then let go. After the deadline let go all the same: fences hold the rest."""
+        self._revocations += 1
         self._waiting.clear()
         self._ready -= places
         self._committed.clear()
@@ -152,8 +154,14 @@ class GroupLoop:
         due = [place for place, at in self._waiting.items() if at <= now]
         if not due:
             return
+        before = self._revocations
         async with self._turn:
             answers = await asyncio.gather(*(self._handler.position(place) for place in due))
+            if before != self._revocations:
+                # Taken away while they were prepared, and released before that was done. Those that came back
+                # since are asked again.
+                await self._handler.release(set(due))
+                return
         for place, offset in zip(due, answers, strict=True):
             if place not in self._waiting:
                 continue
