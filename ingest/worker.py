@@ -284,6 +284,9 @@ class IngestWorker:
             committed = await self._consumer.committed(place)
             await self._context.store.hsetnx(key, "done", str(first if committed is None else committed))
             held = await self._context.store.hgetall(key)
+            if b"done" not in held:
+                log.warning("the store forgot a position that was just written; asking again", place=str(place))
+                return None, 0
         done, intent = int(held[b"done"]), int(held.get(b"intent", held[b"done"]))
         end = (await self._consumer.end_offsets([place]))[place]
         if done > end:
