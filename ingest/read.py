@@ -35,7 +35,10 @@ class Known:
 
 @dataclass(slots=True)
 class Route:
-    """How records with the same headers are read. `known` is shared by all routes of one source."""
+    """How records with the same headers are read. `known` is shared by all routes of one source.
+
+    `unknown` says that no adapter reads the source, and what to do.
+    """
 
     source: str | None
     adapter: Adapter | None
@@ -43,6 +46,7 @@ class Route:
     tenant: str
     headers: dict[str, str]
     known: dict[bytes, Known] = field(default_factory=dict)
+    unknown: str = ""
 
     @property
     def packed(self) -> bool:
@@ -61,7 +65,7 @@ class Reader:
         self._of: Config | None = None
 
     def route(self, record: ConsumerRecord) -> Route:
-        """The route of a record's headers. Raises NotUnderstood for a source that no adapter reads."""
+        """The route of a record's headers."""
         config = self._config()
         if config is not self._of:
             self._routes.clear()
@@ -84,14 +88,14 @@ class Reader:
             tenant = config.correlation.default_tenant
         if settings.tenant_header and headers.get("tenant"):
             tenant = headers["tenant"]
-        adapter = None
+        adapter, unknown = None, ""
         if source is not None:
             try:
                 adapter = adapter_for(source, settings)
             except UnknownAdapter as error:
-                raise NotUnderstood(Reason.UNKNOWN_SOURCE, str(error)) from error
-        known = self._known.setdefault((source or "", tenant), {})
-        return Route(source, adapter, settings, tenant, headers, known)
+                unknown = str(error)
+        known = {} if unknown else self._known.setdefault((source or "", tenant), {})
+        return Route(source, adapter, settings, tenant, headers, known, unknown)
 
     def message(self, route: Route, record: ConsumerRecord, topic_id: str) -> Message:
         """The record as an adapter reads it. Raises NotUnderstood where it cannot be unpacked."""
@@ -117,7 +121,7 @@ class Reader:
         adapter = route.adapter
         try:
             if adapter is None:
-                adapter, message = self._detect(message)
+                adapter, message = self._detect(route, message)
             return adapter.parse(message)
         except NotUnderstood:
             # Whatever source such a body claims: a command is one, and is taken from answers.raw only.
@@ -126,7 +130,9 @@ class Reader:
                 raise
             return Parsed(Outcome.COMMANDS, commands=[command])
 
-    def _detect(self, message: Message) -> tuple[Adapter, Message]:
+    def _detect(self, route: Route, message: Message) -> tuple[Adapter, Message]:
+        if route.unknown:
+            raise NotUnderstood(Reason.UNKNOWN_SOURCE, route.unknown)
         try:
             body = orjson.loads(message.body)
         except orjson.JSONDecodeError as error:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+import msgspec
 import structlog
 from aiokafka.errors import KafkaError
 
@@ -78,8 +79,10 @@ class Sender:
     def _delivery(self, doc: NotifierDoc, row: DeliveryRow) -> Delivery:
         assert doc.headline is not None
         template = next((r.title for r in self._context.config().rules if r.name == doc.headline.rule), None)
-        text = compose(doc.headline, row.key, doc.team or None, doc.team_reason, template)
-        return Delivery(row.key, row.attempt, doc.headline, text, self._context.clock.now_ms())
+        # The correlator knows the team that a rule names; whoever reads a delivery wants the one that was chosen.
+        line = msgspec.structs.replace(doc.headline, team=doc.team or None)
+        text = compose(line, row.key, line.team, doc.team_reason, template)
+        return Delivery(row.key, row.attempt, line, text, self._context.clock.now_ms())
 
     async def _outcome(
         self, row: DeliveryRow, outcome: Outcome, reason: str, retry_after_ms: int = 0, remote_id: str = ""
