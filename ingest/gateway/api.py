@@ -27,6 +27,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.params import FromPath, FromQuery, QueryParameter
 
+from ingest.adapters.commands import Commands
 from ingest.gateway.link import Link
 from ingest.gateway.views import (
     Answer,
@@ -53,7 +54,7 @@ EFFECT_SECONDS: Final = 5.0
 PUBLISH_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 0.05
 MAX_BODY: Final = 64 * 1024
-COMMAND_SOURCE: Final = b"stormfold"
+COMMAND_SOURCE: Final = Commands.name.encode()
 log = logging.getLogger(__name__)
 
 _Limit = Annotated[int, QueryParameter(ge=1, le=1_000, description="at most so many incidents")]

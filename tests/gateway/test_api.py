@@ -189,7 +189,7 @@ async def test_an_answer_goes_to_its_partition_and_returns_with_the_effect(runni
     (record,) = records
     command = decode_command(record.value).command
     assert (command.verb, command.incident, command.by, command.note) == (Verb.RESOLVE, doc.id, "ann", "fixed")
-    assert (record.key, record.headers) == (doc.id.encode(), (("source", b"stormfold"),))
+    assert (record.key, record.headers) == (doc.id.encode(), (("source", b"commands"),))
     assert record.partition == zlib.crc32(doc.id.encode()) % 2
     assert not asked.done()
     doc.status, doc.answers, doc.firing, doc.handled = IncidentStatus.RESOLVED, [command.id], 0, 3
