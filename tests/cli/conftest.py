@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+import structlog
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
@@ -66,6 +68,14 @@ class Shell:
             **more,
         }
         self.env.update({f"STORMFOLD_{name}": value for name, value in given.items()})
+
+
+@pytest.fixture(autouse=True)
+def _logs_aside() -> Iterator[None]:
+    """Roles live in the same process: what they log is not what a command prints."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
