@@ -60,7 +60,7 @@ class LedgerKey(Struct, frozen=True, order=True, array_like=True):
 
 
 class DeliveryRow(Struct, frozen=True, omit_defaults=True):
-    """One row; `at` is the writer's wall time, `latency_ms` alert-to-answer where known."""
+    """One row; `at` is the writer's wall time, `retry_after_ms` the receiver's wish where it had one."""
 
     key: LedgerKey
     attempt: int
