@@ -24,6 +24,7 @@ from stormfold.dead_letters import (
     body_of,
     dead_letters,
 )
+from stormfold.quiet import quiet_clients
 
 T = TypeVar("T")
 MOST: Final = 1_000
@@ -160,7 +161,8 @@ def _with(work: Callable[[DeadLetters], Coroutine[Any, Any, T]]) -> T:
             return await work(letters)
 
     try:
-        return asyncio.run(working())
+        with quiet_clients():
+            return asyncio.run(working())
     except KafkaError as error:
         raise UserError(f"Kafka does not answer as it should: {error!r}") from error
 

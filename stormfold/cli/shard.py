@@ -9,11 +9,14 @@ from typing import Annotated
 
 import typer
 from aiokafka.errors import KafkaError
+from redis.exceptions import RedisError
 
 from kernel.model.naming import shard_tag
 from kernel.store.client import StoreUnavailable
+from kernel.telemetry.log import mask_text
 from stormfold.cli.errors import UserError
 from stormfold.cli.found import found_settings
+from stormfold.quiet import quiet_clients
 from stormfold.reset import From, Plan, Resetter, Role, resetter
 
 TAKEN_WITHIN = 5.0
@@ -38,10 +41,13 @@ def reset(
     Prints what is lost and what follows, and asks. The roles may go on running: whoever holds the shard is refused
     from then on and claims it anew. Uses STORMFOLD_KAFKA and STORMFOLD_REDIS, else an embedded run of this user.
     """
+    number = _number(shard)
     try:
-        asyncio.run(_reset(_number(shard), role, begin, yes))
-    except StoreUnavailable as error:
-        raise UserError(f"Redis does not answer ({error}); check STORMFOLD_REDIS, then look again") from error
+        with quiet_clients():
+            asyncio.run(_reset(number, role, begin, yes))
+    except (StoreUnavailable, RedisError) as error:
+        said = mask_text(str(error))
+        raise UserError(f"Redis does not answer as it should ({said}); check STORMFOLD_REDIS, look again") from error
     except KafkaError as error:
         raise UserError(f"Kafka does not answer as it should ({error!r}); nothing was changed") from error
 
