@@ -95,6 +95,10 @@ class Moves:
 
     # --- opening, joining, reopening
 
+    def domain(self, facts: Facts) -> tuple[str, ...]:
+        """The domain of an alert: its tenant, and the further labels that the configuration names."""
+        return (facts.tenant, *(facts.labels.get(name, "") for name in self.config.correlation.domain))
+
     def open(
         self,
         member: Member,
@@ -108,8 +112,7 @@ class Moves:
         """A new incident of one member; `before` is a live one of its group that is full or too old to grow."""
         shard, rule = self.shard, placing.rule
         at = member.newest.arrival
-        domain = (view["tenant"], *(facts.labels.get(name, "") for name in self.config.correlation.domain))
-        name = incident_id(shard.number, domain, rule.name, (placing.key,), opener)
+        name = incident_id(shard.number, self.domain(facts), rule.name, (placing.key,), opener)
         doc = IncidentDoc(
             id=name,
             tenant=view["tenant"],

@@ -231,7 +231,7 @@ class Observer:
         """Find the incident of a firing alert that has none: join, reopen, or open one."""
         shard, facts = self._shard, self._shard.facts[member.fingerprint]
         view = _view(member, facts)
-        placing = self._moves.rulebook.place(view)
+        placing = self._moves.rulebook.place(view, self._moves.domain(facts))
         incident = self._fitting(member, placing)
         if incident is None:
             self._moves.open(member, facts, view, placing, opener, why)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kernel.config.matchers import Predicate, compile_all
@@ -15,7 +15,7 @@ UNMATCHED = RuleConfig(name="unmatched", group_by=("fingerprint",))
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """The rule that takes an alert, its group there, and the group as one string."""
+    """The rule that takes an alert, its group there, and domain and group as one string: domains never join."""
 
     rule: RuleConfig
     group: dict[str, str]
@@ -31,12 +31,12 @@ class Rulebook:
         ]
         self._by_name = {rule.name: rule for rule, _ in self._rules}
 
-    def place(self, view: Mapping[str, str]) -> Placing:
+    def place(self, view: Mapping[str, str], domain: Sequence[str]) -> Placing:
         """`view` are an alert's labels with name, source, service, severity, kind, tenant and fingerprint."""
         for rule, matches in self._rules:
             if matches(view):
                 group = {label: view.get(label, "") for label in rule.group_by}
-                return Placing(rule, group, length_prefixed(group.values()).decode("utf-8", "replace"))
+                return Placing(rule, group, length_prefixed((*domain, *group.values())).decode("utf-8", "replace"))
         raise AssertionError("the rule for what no other matches matches everything")
 
     def runner_up(self, view: Mapping[str, str], chosen: str) -> str | None:

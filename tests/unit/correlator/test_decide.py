@@ -237,3 +237,13 @@ def test_an_incident_that_comes_again_after_its_withdrawal_is_newer_than_that() 
     (opened,) = b.take(b.alert("A", offset=1))
     assert opened.headline.id == withdrawn.headline.id
     assert (opened.epoch, opened.revision) > (withdrawn.epoch, withdrawn.revision)
+
+
+def test_tenants_that_share_a_shard_never_join() -> None:
+    from msgspec.structs import replace
+
+    b = Bench()
+    one = b.alert("A")
+    other = replace(b.alert("A"), tenant="other", fingerprint="f" * 32)
+    assert facts(b.take(one, other)) == [Fact.OPENED, Fact.OPENED]
+    assert {i.doc.tenant for i in b.shard.incidents.values()} == {"default", "other"}
