@@ -13,11 +13,13 @@ listen      once a second: what others said in this shard's name      decide.Dec
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from correlator.worker import CorrelatorWorker
 from kernel.bus.group import GroupLoop
 from kernel.bus.tail import Tail
 from kernel.context import Context
+from kernel.steps import Step
 
 RECORDS = 64
 
@@ -30,7 +32,10 @@ async def run(context: Context, stop: asyncio.Event) -> None:
     reader = await bus.start(bus.reader())
     try:
         worker = CorrelatorWorker(context, consumer, producer, Tail(reader, topics.incidents))
-        loop = worker.loop = GroupLoop(consumer, (topics.signals,), worker, context.clock, max_records=RECORDS)
+        committed = partial(context.steps.at, Step.CORRELATOR_COMMITTED)
+        loop = worker.loop = GroupLoop(
+            consumer, (topics.signals,), worker, context.clock, max_records=RECORDS, committed=committed
+        )
         context.health.set("correlator", False, "waits for its shards")
         await loop.run(stop, lambda: context.health.progress("correlator"))
     finally:

@@ -14,6 +14,7 @@ progress    the arrival time up to which every partition is cut      worker.Inge
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from ingest.backlog import Backlog
 from ingest.judge import Judge
@@ -22,6 +23,7 @@ from ingest.windows import Windows
 from ingest.worker import IngestWorker
 from kernel.bus.group import GroupLoop
 from kernel.context import Context
+from kernel.steps import Step
 
 
 async def run(context: Context, stop: asyncio.Event) -> None:
@@ -35,7 +37,10 @@ async def run(context: Context, stop: asyncio.Event) -> None:
     consumer = await bus.start(bus.group_consumer(context.group("ingest")))
     try:
         worker = IngestWorker(context, consumer, producer, judge, windows, backlog)
-        loop = worker.loop = GroupLoop(consumer, (topics.alerts, topics.answers), worker, context.clock)
+        committed = partial(context.steps.at, Step.INGEST_COMMITTED)
+        loop = worker.loop = GroupLoop(
+            consumer, (topics.alerts, topics.answers), worker, context.clock, committed=committed
+        )
         context.health.set("ingest", False, "waits for its partitions")
         await loop.run(stop, lambda: context.health.progress("ingest"))
     finally:

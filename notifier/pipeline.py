@@ -15,12 +15,14 @@ conclude    the outcome in `deliveries`; the ledger follows by reading  ledger.r
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import aiohttp
 
 from kernel.bus.group import GroupLoop
 from kernel.bus.tail import Tail
 from kernel.context import Context
+from kernel.steps import Step
 from notifier.channels.base import Writer
 from notifier.targets import Targets
 from notifier.worker import NotifierWorker
@@ -37,7 +39,10 @@ async def run(context: Context, stop: asyncio.Event, http: aiohttp.ClientSession
     try:
         targets = Targets(context.config, http, console)
         worker = NotifierWorker(context, consumer, producer, Tail(reader, topics.deliveries), targets)
-        loop = worker.loop = GroupLoop(consumer, (topics.incidents,), worker, context.clock, max_records=RECORDS)
+        committed = partial(context.steps.at, Step.NOTIFIER_COMMITTED)
+        loop = worker.loop = GroupLoop(
+            consumer, (topics.incidents,), worker, context.clock, max_records=RECORDS, committed=committed
+        )
         context.health.set("notifier", False, "waits for its shards")
         await loop.run(stop, lambda: context.health.progress("notifier"))
     finally:

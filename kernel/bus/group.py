@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -67,8 +67,15 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._loop.revoked(revoked)
 
 
+async def _nothing() -> None:
+    pass
+
+
 class GroupLoop:
-    """Reads `topics` as a member of the consumer's group and drives a handler."""
+    """Reads `topics` as a member of the consumer's group and drives a handler.
+
+    `committed` is awaited whenever Kafka was told offsets.
+    """
 
     def __init__(
         self,
@@ -80,6 +87,7 @@ class GroupLoop:
         max_records: int = 500,
         wait_ms: int = 50,
         revoke_deadline: float = 4.0,
+        committed: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
         self._consumer = consumer
         self._topics = list(topics)
@@ -88,6 +96,7 @@ class GroupLoop:
         self._max_records = max_records
         self._wait_ms = wait_ms
         self._revoke_deadline = revoke_deadline
+        self._told = committed
         self._turn = asyncio.Lock()
         self._waiting: dict[TopicPartition, float] = {}
         self._ready: set[TopicPartition] = set()
@@ -218,3 +227,4 @@ class GroupLoop:
             log.info("offsets were not committed: %s", error)
             return
         self._committed.update(offsets)
+        await self._told()
