@@ -118,17 +118,19 @@ class Reader:
 
     def parse(self, route: Route, message: Message) -> Parsed:
         """The whole body. Raises NotUnderstood with the reason of the one dead letter that it becomes."""
-        adapter = route.adapter
         try:
+            adapter = route.adapter
             if adapter is None:
                 adapter, message = self._detect(route, message)
-            return adapter.parse(message)
+            parsed = adapter.parse(message)
         except NotUnderstood:
-            # Whatever source such a body claims: a command is one, and is taken from answers.raw only.
-            command = _command(message.body)
-            if command is None:
+            if (command := _command(message.body)) is None:
                 raise
             return Parsed(Outcome.COMMANDS, commands=[command])
+        # Whatever source such a body claims: a command is one, and is taken from answers.raw only.
+        if not parsed.alerts and not parsed.commands and (command := _command(message.body)) is not None:
+            return Parsed(Outcome.COMMANDS, commands=[command])
+        return parsed
 
     def _detect(self, route: Route, message: Message) -> tuple[Adapter, Message]:
         if route.unknown:

@@ -19,12 +19,19 @@ from kernel.model.codec import encode
 from kernel.model.signals import MAX_RECORD_BYTES, MAX_SIGNALS, Signal, SignalRecord
 
 BUILD = "stormfold"
+ROOM = 1_000_000
+"""Bytes of a raw record that its dead letter keeps; with what is said of it, it fits a record of 1 MiB."""
+_LONG = 64 * 1024
 _SHOWN = 20
 
 
 @dataclass(slots=True)
 class DeadLetter:
-    """A raw record of which something could not be taken; kept whole, so that it can be replayed."""
+    """A raw record of which something could not be taken; kept whole, so that it can be replayed.
+
+    One that fills a record of Kafka's to the brim is kept without its end (header `cut`: bytes of the whole body): a
+    dead letter that cannot be written would stop everything behind it.
+    """
 
     record: ConsumerRecord
     reason: Reason
@@ -36,8 +43,14 @@ class DeadLetter:
         attempt = _attempt(old.get("attempt")) + 1
         detail = [{"index": r.index, "reason": r.reason, "detail": r.detail} for r in self.refusals[:_SHOWN]]
         kept = [
-            (name, value) for name, value in self.record.headers if name in ("source", "tenant", "content-encoding")
-        ]
+            (name, value[:_LONG])
+            for name, value in self.record.headers
+            if name in ("source", "tenant", "content-encoding") and value is not None
+        ][:8]
+        whole, key = self.record.value or b"", self.record.key
+        if key is not None and len(key) > _LONG:
+            key = None
+        body = whole[: ROOM - len(key or b"") - sum(len(value) for _, value in kept)]
         headers = [
             *kept,
             ("reason", self.reason.encode()),
@@ -50,7 +63,9 @@ class DeadLetter:
             ("alerts", b"%d" % len(self.refusals)),
             ("detail", orjson.dumps(detail)),
         ]
-        return Record(self.record.value or b"", self.record.key, headers)
+        if len(body) < len(whole):
+            headers.append(("cut", b"%d" % len(whole)))
+        return Record(body, key, headers)
 
 
 def _attempt(given: bytes | None) -> int:

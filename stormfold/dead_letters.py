@@ -97,6 +97,8 @@ def _obstacle(headers: dict[str, str], body: bytes) -> str | None:
         return "a command is never replayed: give it again by `stormfold ack` or `stormfold resolve`, or by the API"
     if headers.get("stage") != "ingest":
         return "it is no raw alert but a record between stormfold's own roles: the alert it came from is in alerts.raw"
+    if "cut" in headers:
+        return f"only the first {len(body)} of its {headers['cut']} bytes fit; the whole record is at its origin"
     return None
 
 

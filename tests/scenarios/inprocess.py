@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,7 +54,8 @@ class House:
     async def post(self, path: str, body: bytes, **headers: str) -> tuple[int, bytes]:
         """Status and body of a POST; header names are given with underscores."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        async with aiohttp.ClientSession() as http, http.post(self.url + path, data=body, headers=given) as answer:
+        data = io.BytesIO(body)
+        async with aiohttp.ClientSession() as http, http.post(self.url + path, data=data, headers=given) as answer:
             return answer.status, await answer.read()
 
     def metric(self, name: str, **labels: str) -> float:

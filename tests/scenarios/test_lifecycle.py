@@ -83,8 +83,9 @@ async def test_each_example_reaches_its_team(broker: Broker, valkey_url: str, re
         await tell(h, firing=False)
         state = await h.pipeline.until(
             "all are over and counted",
-            lambda s: s.count == 2 * count
-            and all(doc.status is IncidentStatus.RESOLVED for doc in s.incidents.values()),
+            lambda s: (
+                s.count == 2 * count and all(doc.status is IncidentStatus.RESOLVED for doc in s.incidents.values())
+            ),
         )
         assert len(state.incidents) == count
         received = await receiver.wait_count(2 * count)
