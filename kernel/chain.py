@@ -106,7 +106,7 @@ class Chain:
         if not change.out:
             return
         if verdict is Verdict.ALREADY:
-            await self._deliver(await self._left())
+            await self._deliver(await self._left_for_sure())
             return
         pairs = zip(change.out[::2], change.out[1::2], strict=True)
         await self._deliver(
@@ -116,6 +116,13 @@ class Chain:
     async def _left(self) -> list[tuple[str, Entry]]:
         found = await self._context.store.stream(self._keys[1], DRAIN_AT_ONCE)
         return [(entry, (fields[b"t"].decode(), fields[b"p"])) for entry, fields in found]
+
+    async def _left_for_sure(self) -> list[tuple[str, Entry]]:
+        while True:
+            try:
+                return await self._left()
+            except StoreUnavailable:
+                await self._context.clock.sleep(RETRY_AFTER)
 
     async def _deliver(self, entries: Sequence[tuple[str, Entry]]) -> None:
         await self._publish([entry for _, entry in entries])

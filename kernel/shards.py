@@ -19,8 +19,8 @@ from kernel.chain import ClaimOver
 from kernel.context import Context
 from kernel.model.naming import shard_tag
 from kernel.steps import Step
-from kernel.store.client import StoreUnavailable
 from kernel.store.scripts import Lost, TopicChanged
+from kernel.trouble import PASSING
 
 log = structlog.get_logger(__name__)
 
@@ -102,6 +102,7 @@ class ShardWorker(ABC, Generic[OwnerT]):
         self._poisonous: dict[int, set[int]] = {}
         self._guards: dict[int, PoisonGuard] = {}
         self._lost: dict[int, str] = {}
+        self._stopped: set[int] = set()
         self._topics_at = -1e9
         self._look_at = 0.0
 
@@ -130,7 +131,7 @@ class ShardWorker(ABC, Generic[OwnerT]):
         except (Lost, TopicChanged) as error:
             self._is_lost(shard, str(error) or "its state is gone from Redis although its group had committed")
             return None
-        except (StoreUnavailable, KafkaError, ClaimOver) as error:
+        except (*PASSING, ClaimOver) as error:
             log.warning("a shard cannot be claimed yet", role=self.role, shard=shard, error=_said(error))
             return None
         self._lost.pop(shard, None)
@@ -188,7 +189,7 @@ class ShardWorker(ABC, Generic[OwnerT]):
             try:
                 await self.refresh_topics()
                 await self.look_around()
-            except (StoreUnavailable, KafkaError) as error:
+            except PASSING as error:
                 log.warning("a look around failed", role=self.role, error=_said(error))
         records = {place.partition: rows for place, rows in batch.items()}
         busy = [shard for shard, owner in self.owners.items() if shard in records or owner.due]
@@ -204,7 +205,10 @@ class ShardWorker(ABC, Generic[OwnerT]):
             log.info("batch", role=self.role, records=read, shards=len(records), ms=round(1_000 * seconds, 2))
 
     async def _turn(self, shard: int, records: Sequence[ConsumerRecord]) -> None:
-        owner = self.owners[shard]
+        owner = self.owners.get(shard)
+        if owner is None:
+            # Revoked while this turn was under way, and its deadline is over: the shard is somebody else's.
+            return
         poisonous = self._poisonous.setdefault(shard, set())
         guard = self._guards.setdefault(shard, PoisonGuard())
         try:
@@ -268,21 +272,25 @@ class ShardWorker(ABC, Generic[OwnerT]):
 
     def _stop(self, shard: int) -> None:
         self.again(shard, NEVER_AGAIN)
-        self._lost[shard] = "our own code fails on its records; restart the role once that is mended"
+        self._stopped.add(shard)
         self.context.metrics.partition_stopped.labels(self._short).inc()
-        log.error("a shard is stopped", role=self.role, shard=shard_tag(shard), why=self._lost[shard])
+        log.error("a shard is stopped: our own code fails on its records", role=self.role, shard=shard_tag(shard))
         self._state_health()
 
     def _out(self, shard: int) -> str:
         return f"stormfold shard reset {shard_tag(shard)} --role {self.role} --from committed|beginning|end"
 
     def _state_health(self) -> None:
-        owned, lost = len(self.owners), len(self._lost)
+        owned, lost, stopped = len(self.owners), len(self._lost), len(self._stopped)
         self.context.metrics.shards.labels(self.role, "owned").set(owned)
         self.context.metrics.shards.labels(self.role, "lost").set(lost)
         if lost:
             shard, why = next(iter(self._lost.items()))
             text = f"{lost} shards lost; {shard_tag(shard)}: {why}; way out: {self._out(shard)}"
+            self.context.health.set(self.role, False, text)
+        elif stopped:
+            named = ", ".join(shard_tag(shard) for shard in sorted(self._stopped))
+            text = f"stopped, since our own code fails on their records: {named}; restart the role once that is mended"
             self.context.health.set(self.role, False, text)
         else:
             self.context.health.set(self.role, owned > 0, f"owns {owned} shards")

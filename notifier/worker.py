@@ -47,5 +47,9 @@ class NotifierWorker(ShardWorker[ShardNotifier]):
             await owner.look(ends[shard])
         places = [TopicPartition(self.topic, shard) for shard in self.owners]
         last = await self.consumer.end_offsets(places) if places else {}
-        lag = sum(max(0, last[place] - self.owners[place.partition].next_offset) for place in places)
+        lag = sum(
+            max(0, last[place] - owner.next_offset)
+            for place in places
+            if (owner := self.owners.get(place.partition)) is not None
+        )
         self.context.metrics.consumer_lag_records.labels("incidents").set(lag)
