@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from ingest.backlog import Backlog
@@ -27,7 +26,7 @@ from kernel.context import Context
 from kernel.model.signals import MAX_SIGNALS
 from kernel.steps import Step
 from kernel.store import scripts
-from kernel.store.client import StoreUnavailable
+from kernel.trouble import PASSING
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +66,7 @@ class IngestWorker:
         """`done` of this raw partition; made from Kafka's commit, else the beginning, where it is missing."""
         try:
             part, offset = await self._assume(place)
-        except (StoreUnavailable, KafkaError) as error:
+        except PASSING as error:
             log.warning("a raw partition cannot be taken over yet", place=str(place), error=str(error))
             return None
         if part is None:
@@ -102,7 +101,7 @@ class IngestWorker:
                     await self._take(batch)
             if self._context.clock.monotonic() >= self._cut_at:
                 await self._cut_all()
-        except (StoreUnavailable, KafkaError) as error:
+        except PASSING as error:
             log.warning("ingest starts again from what is done", error=f"{type(error).__name__}: {error}")
             self._start_again(AGAIN_AFTER)
 
@@ -203,7 +202,7 @@ class IngestWorker:
         for (verb, outcome), n in out.commands.items():
             metrics.commands_total.labels(verb, outcome).inc(n)
         for _, letter in out.dead:
-            source = metrics.source(dict(letter.record.headers).get("source", b"").decode("utf-8", "replace"))
+            source = metrics.source((dict(letter.record.headers).get("source") or b"").decode("utf-8", "replace"))
             metrics.dead_letters_total.labels(source, letter.reason, "ingest").inc(len(letter.refusals))
         out.tallies.clear()
         out.defaults.clear()
