@@ -30,7 +30,7 @@ class Bad:
     body: bytes
     status: int | None = 202
     says: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str | None] = field(default_factory=dict)
     dead: str = ""
     refused: int = 1
     detail: str = ""
@@ -100,6 +100,7 @@ def _unreadable() -> list[Bad]:
         Bad("nobody's form", None, b'{"hello": "world"}', None, dead="not_detected"),
         Bad("nobody's JSON", None, b"hello", None, dead="invalid_json"),
         Bad("a source that is not there", "nagios", b"{}", 404, "no source is named", dead="unknown_source"),
+        Bad("a source that is null", None, b'{"hello": "world"}', None, headers={"source": None}, dead="not_detected"),
         Bad("a source that is no name", "a\x00b\x1b[31m", b"{}", None, dead="unknown_source"),
     ]
 
