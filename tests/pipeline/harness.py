@@ -187,10 +187,8 @@ class Pipeline:
 
     async def dead(self) -> list[tuple[dict[str, str], bytes]]:
         """Every dead letter: headers and value."""
-        found = []
-        for record in await self._records(self.topics.dead):
-            found.append(({name: value.decode() for name, value in record.headers}, record.value))
-        return found
+        letters = await self._records(self.topics.dead)
+        return [({name: value.decode() for name, value in record.headers}, record.value) for record in letters]
 
     async def _all(self, topic: str) -> list[bytes]:
         return [record.value for record in await self._records(topic)]
