@@ -48,8 +48,8 @@ class NotifierWorker(ShardWorker[ShardNotifier]):
         places = [TopicPartition(self.topic, shard) for shard in self.owners]
         last = await self.consumer.end_offsets(places) if places else {}
         lag = sum(
-            max(0, last[place] - owner.next_offset)
+            max(0, last[place] - held.next_offset)
             for place in places
-            if (owner := self.owners.get(place.partition)) is not None
+            if (held := self.owners.get(place.partition)) is not None
         )
         self.context.metrics.consumer_lag_records.labels("incidents").set(lag)

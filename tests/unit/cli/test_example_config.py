@@ -57,5 +57,5 @@ def test_what_it_holds() -> None:
     ],
 )
 def test_which_rule_takes_what(labels: dict[str, str], rule: str, group: dict[str, str]) -> None:
-    placing = RULES.place(labels)
+    placing = RULES.place(labels, ("default",))
     assert (placing.rule.name, placing.group) == (rule, group)
