@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -15,11 +14,12 @@ from kernel.bus.topics import KafkaTopics
 from stormfold.compose import ROLES
 from tests.pipeline.harness import pipeline, simple_config
 from tests.scenarios import pages
+from tests.scenarios.application import RULES, application, fails, host
 from tests.scenarios.processes import RoleProcesses, configuration, role_processes
 from tests.servers.alertmanager import Alertmanager
 from tests.servers.process import program
 from tests.servers.prometheus import Prometheus
-from tests.servers.receiver import Answer, Receiver
+from tests.servers.receiver import Receiver
 
 RESEND = 5.0
 DEADLINE = 90.0
@@ -37,42 +37,12 @@ alerting:
     - api_version: v2
       static_configs: [{{targets: ["{alertmanager}"]}}]
 """
-RULES = """\
-groups:
-  - name: application
-    rules:
-      - alert: {name}
-        expr: application_errors > 10
-        labels: {{severity: critical, service: {service}}}
-        annotations: {{summary: "{name} on {service}"}}
-"""
 ALERTMANAGER = """\
 route: {{receiver: stormfold, group_by: [alertname], group_wait: 1s, group_interval: 2s, repeat_interval: 4s}}
 receivers:
   - name: stormfold
     webhook_configs: [{{url: "{url}/v1/sources/alertmanager", send_resolved: true}}]
 """
-
-
-@asynccontextmanager
-async def application() -> AsyncIterator[Receiver]:
-    """Something to watch: its answer is its metrics."""
-    app = Receiver()
-    await app.start()
-    try:
-        yield app
-    finally:
-        await app.stop()
-
-
-def fails(app: Receiver, errors: int) -> None:
-    """From the next scrape on the application has this many errors."""
-    text = f"# TYPE application_errors gauge\napplication_errors {errors}\n"
-    app.default = Answer(body=text.encode(), headers={"Content-Type": "text/plain; version=0.0.4"})
-
-
-def host(url: str) -> str:
-    return url.removeprefix("http://")
 
 
 async def ask(url: str, query: str) -> list[dict[str, Any]]:

@@ -17,8 +17,8 @@ from kernel.model.incident import IncidentStatus
 from kernel.model.state import IncidentDoc, MemberState
 from tests.pipeline.harness import simple_config
 from tests.scenarios import pages
+from tests.scenarios.application import RULES, application, fails, host
 from tests.scenarios.inprocess import OPERATOR, House, house
-from tests.scenarios.test_monitoring import RULES, application, fails, host
 from tests.servers.prometheus import Prometheus
 from tests.servers.receiver import Receiver
 
