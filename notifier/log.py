@@ -2,6 +2,7 @@
 
 Everything this owner writes goes through one lock, so that its offsets are consecutive unless somebody else writes
 there; only then has anything to be read. Rows are handed on in the order of the partition, whoever wrote them.
+What waits for the lock is written together: hundreds of sends at once end in a few batches, not each in its own.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from kernel.bus.publisher import Record, publish
 from kernel.bus.tail import Tail
@@ -20,6 +22,17 @@ from kernel.model.delivery import DeliveryRow
 log = structlog.get_logger(__name__)
 
 OnRow = Callable[[DeliveryRow, int], None]
+
+
+class _Waiting:
+    """Rows of one caller; `offsets` are there once they are acknowledged, `taken` once they were tried."""
+
+    __slots__ = ("offsets", "rows", "taken")
+
+    def __init__(self, rows: Sequence[DeliveryRow]) -> None:
+        self.rows = rows
+        self.taken = False
+        self.offsets: list[int] | None = None
 
 
 class DeliveryLog:
@@ -32,20 +45,42 @@ class DeliveryLog:
         self._shard = shard
         self._on_row = on_row
         self._lock = asyncio.Lock()
+        self._waiting: list[_Waiting] = []
         self.next = 0
 
     async def append(self, rows: Sequence[DeliveryRow]) -> list[int]:
         """Write rows and hand on everything up to the last of them. Raises KafkaError: what arrived is then unknown."""
-        async with self._lock:
-            records = [Record(encode(row), row.key.incident.encode()) for row in rows]
-            offsets = await publish(self._producer, self._topic, self._shard, records)
-            if offsets == list(range(self.next, self.next + len(rows))):
-                for offset, row in zip(offsets, rows, strict=True):
-                    self._on_row(row, offset)
-                self.next = offsets[-1] + 1
-            else:
-                await self._read(offsets[-1] + 1)
-            return offsets
+        mine = _Waiting(rows)
+        self._waiting.append(mine)
+        try:
+            async with self._lock:
+                if not mine.taken:
+                    await self._write_waiting()
+        finally:
+            if not mine.taken:
+                self._waiting.remove(mine)
+        if mine.offsets is None:
+            raise KafkaError("the rows that were written together with these were not acknowledged")
+        return mine.offsets
+
+    async def _write_waiting(self) -> None:
+        together, self._waiting = self._waiting, []
+        for each in together:
+            each.taken = True
+        offsets = await self._write([row for each in together for row in each.rows])
+        for each in together:
+            each.offsets, offsets = offsets[: len(each.rows)], offsets[len(each.rows) :]
+
+    async def _write(self, rows: Sequence[DeliveryRow]) -> list[int]:
+        records = [Record(encode(row), row.key.incident.encode()) for row in rows]
+        offsets = await publish(self._producer, self._topic, self._shard, records)
+        if offsets == list(range(self.next, self.next + len(rows))):
+            for offset, row in zip(offsets, rows, strict=True):
+                self._on_row(row, offset)
+            self.next = offsets[-1] + 1
+        else:
+            await self._read(offsets[-1] + 1)
+        return offsets
 
     async def catch_up(self, end: int) -> None:
         """Hand on every row before `end` that was not handed on yet."""

@@ -106,6 +106,12 @@ class ShardNotifier:
             or self._context.clock.monotonic() - self._chain.last_turn >= PULSE
         )
 
+    @property
+    def patience(self) -> int:
+        """Milliseconds, at least 1, until the next delivery may go; a minute where none waits."""
+        earliest = self._queue.earliest()
+        return 60_000 if earliest is None else max(1, earliest - self._context.clock.now_ms())
+
     async def let_go(self) -> None:
         """Give what is under way a moment to end: a send that is heard of is not repeated by the next owner."""
         await self._sender.settle(LET_GO_WITHIN)
@@ -159,15 +165,11 @@ class ShardNotifier:
     def _start(self, now: Millis) -> list[DeliveryRow]:
         """Rows of everything that may go now; each takes its place in its target's pace."""
         rows: list[DeliveryRow] = []
-        for doc, entry in list(self._queue.due(now)):
+        for doc, entry in self._queue.due(now, lambda target: self._targets.wait(target, now)):
             if pointless(doc, entry):
                 entry.outcome, entry.reason = Outcome.FAILED, "the call it would take back never arrived"
                 self._queue.wake(doc, entry.key.target)
             else:
-                wait = self._targets.wait(entry.key.target, now)
-                if wait:
-                    self._queue.add(doc, entry, now + wait)
-                    continue
                 self._targets.begin(entry.key.target, now)
                 entry.outcome, entry.by, entry.first_offset, entry.at = Outcome.ABOUT, self._chain.owner, -1, now
                 rows.append(

@@ -28,6 +28,7 @@ from notifier.targets import Targets
 from notifier.worker import NotifierWorker
 
 RECORDS = 64
+IDLE_MS = 50
 
 
 async def run(context: Context, stop: asyncio.Event, http: aiohttp.ClientSession, console: Writer) -> None:
@@ -41,7 +42,13 @@ async def run(context: Context, stop: asyncio.Event, http: aiohttp.ClientSession
         worker = NotifierWorker(context, consumer, producer, Tail(reader, topics.deliveries), targets)
         committed = partial(context.steps.at, Step.NOTIFIER_COMMITTED)
         loop = worker.loop = GroupLoop(
-            consumer, (topics.incidents,), worker, context.clock, max_records=RECORDS, committed=committed
+            consumer,
+            (topics.incidents,),
+            worker,
+            context.clock,
+            max_records=RECORDS,
+            committed=committed,
+            patience=lambda: min((owner.patience for owner in worker.owners.values()), default=IDLE_MS),
         )
         context.health.set("notifier", False, "waits for its shards")
         await loop.run(stop, lambda: context.health.progress("notifier"))

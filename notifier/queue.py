@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from kernel.clock import Millis
 from kernel.model.state import LedgerEntry, NotifierDoc
@@ -11,16 +11,20 @@ from notifier.ledger import blocked
 
 
 class Queue:
-    """Entries whose next attempt waits. An entry may stand here more than once; what it is by then decides."""
+    """Entries whose next attempt waits, by target. An entry may stand here more than once; what it is by then decides.
+
+    A target that takes nothing more for now costs one question, however many wait for it.
+    """
 
     def __init__(self) -> None:
-        self._heap: list[tuple[Millis, int, NotifierDoc, LedgerEntry]] = []
+        self._heaps: dict[str, list[tuple[Millis, int, NotifierDoc, LedgerEntry]]] = {}
+        self._held: dict[str, Millis] = {}
         self._number = 0
 
-    def add(self, doc: NotifierDoc, entry: LedgerEntry, due: Millis | None = None) -> None:
-        """Look at this entry at its due time, or at another one."""
+    def add(self, doc: NotifierDoc, entry: LedgerEntry) -> None:
+        """Look at this entry at its due time."""
         self._number += 1
-        heapq.heappush(self._heap, (entry.due if due is None else due, self._number, doc, entry))
+        heapq.heappush(self._heaps.setdefault(entry.key.target, []), (entry.due, self._number, doc, entry))
 
     def wake(self, doc: NotifierDoc, target: str) -> None:
         """A delivery to this target is over: the next one of the incident may go."""
@@ -32,11 +36,22 @@ class Queue:
 
     def earliest(self) -> Millis | None:
         """When the next entry is to be looked at."""
-        return self._heap[0][0] if self._heap else None
+        waiting = (max(heap[0][0], self._held.get(target, 0)) for target, heap in self._heaps.items() if heap)
+        return min(waiting, default=None)
 
-    def due(self, now: Millis) -> Iterator[tuple[NotifierDoc, LedgerEntry]]:
-        """Take every entry that may go by `now`: waiting, not behind another one, of an incident that is known."""
-        while self._heap and self._heap[0][0] <= now:
-            _, _, doc, entry = heapq.heappop(self._heap)
-            if entry.outcome is None and entry.due <= now and doc.headline is not None and not blocked(doc, entry):
-                yield doc, entry
+    def due(self, now: Millis, wait: Callable[[str], int]) -> Iterator[tuple[NotifierDoc, LedgerEntry]]:
+        """Take every entry that may go by `now`: waiting, not behind another one, of an incident that is known.
+
+        `wait` says how many ms a target takes nothing more, 0 where it does; it is asked before each entry.
+        """
+        for target, heap in list(self._heaps.items()):
+            while heap and heap[0][0] <= now:
+                held = wait(target)
+                if held:
+                    self._held[target] = now + held
+                    break
+                _, _, doc, entry = heapq.heappop(heap)
+                if entry.outcome is None and entry.due <= now and doc.headline is not None and not blocked(doc, entry):
+                    yield doc, entry
+            else:
+                self._held.pop(target, None)

@@ -59,22 +59,31 @@ class Sender:
             await asyncio.wait(list(self._tasks.values()), timeout=within)
 
     async def _send(self, doc: NotifierDoc, entry: LedgerEntry, row: DeliveryRow, produced_at: float) -> None:
-        clock = self._context.clock
         try:
-            await self._context.steps.at(Step.NOTIFIER_ENTITLED, self._shard)
-            delivery = self._delivery(doc, row)
-            if clock.monotonic() - produced_at > ENTITLED_FOR:
-                await self._outcome(row, Outcome.NOT_SENT, "its row was older than 5 s")
-                return
-            started = clock.monotonic()
-            result = await self._targets.send(delivery, clock.now_ms)
-            await self._context.steps.at(Step.NOTIFIER_SENT, self._shard)
-            self._count(entry, row, result, clock.monotonic() - started)
-            said = f"{result.reason}: {result.detail}" if result.detail else result.reason.value
-            await self._outcome(row, result.outcome, said, result.retry_after_ms, result.remote_id)
-            await self._context.steps.at(Step.NOTIFIER_OUTCOME, self._shard)
+            sent = await self._attempt(doc, row, produced_at)
         finally:
+            # The target has answered; what follows is between us and Kafka.
             self._targets.end(row.key.target)
+        if sent is None:
+            await self._outcome(row, Outcome.NOT_SENT, "its row was older than 5 s")
+            return
+        result, seconds = sent
+        self._count(entry, row, result, seconds)
+        said = f"{result.reason}: {result.detail}" if result.detail else result.reason.value
+        await self._outcome(row, result.outcome, said, result.retry_after_ms, result.remote_id)
+        await self._context.steps.at(Step.NOTIFIER_OUTCOME, self._shard)
+
+    async def _attempt(self, doc: NotifierDoc, row: DeliveryRow, produced_at: float) -> tuple[Result, float] | None:
+        """The result and how many seconds it took; None, and nothing sent, where the row is too old by now."""
+        clock = self._context.clock
+        await self._context.steps.at(Step.NOTIFIER_ENTITLED, self._shard)
+        delivery = self._delivery(doc, row)
+        if clock.monotonic() - produced_at > ENTITLED_FOR:
+            return None
+        started = clock.monotonic()
+        result = await self._targets.send(delivery, clock.now_ms)
+        await self._context.steps.at(Step.NOTIFIER_SENT, self._shard)
+        return result, clock.monotonic() - started
 
     def _delivery(self, doc: NotifierDoc, row: DeliveryRow) -> Delivery:
         assert doc.headline is not None

@@ -19,6 +19,7 @@ from notifier.routes import BUILTIN_CONSOLE
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 16
+LOOK_AGAIN_MS = 5
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ class Targets:
         """Milliseconds until one more delivery may go there; 0 is now."""
         target = self.get(name)
         if target.under_way >= AT_ONCE:
-            return 50
+            return LOOK_AGAIN_MS
         return 0 if target.disabled else wait_ms(target.pace, target.limits, now)
 
     def begin(self, name: str, now: Millis) -> None:

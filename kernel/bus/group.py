@@ -74,7 +74,8 @@ async def _nothing() -> None:
 class GroupLoop:
     """Reads `topics` as a member of the consumer's group and drives a handler.
 
-    `committed` is awaited whenever Kafka was told offsets.
+    `committed` is awaited whenever Kafka was told offsets. `patience` says how many ms a turn without input may be
+    waited for at most, for a handler that has work of its own; never more than `wait_ms`.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class GroupLoop:
         wait_ms: int = 50,
         revoke_deadline: float = 4.0,
         committed: Callable[[], Awaitable[None]] = _nothing,
+        patience: Callable[[], int] | None = None,
     ) -> None:
         self._consumer = consumer
         self._topics = list(topics)
@@ -97,6 +99,7 @@ class GroupLoop:
         self._wait_ms = wait_ms
         self._revoke_deadline = revoke_deadline
         self._told = committed
+        self._patience = patience or (lambda: wait_ms)
         self._turn = asyncio.Lock()
         self._waiting: dict[TopicPartition, float] = {}
         self._ready: set[TopicPartition] = set()
@@ -187,8 +190,9 @@ class GroupLoop:
             self._ready.add(place)
 
     async def _fetch(self) -> Batch:
+        wait_ms = min(self._wait_ms, self._patience())
         try:
-            found: Batch = await self._consumer.getmany(timeout_ms=self._wait_ms, max_records=self._max_records)
+            found: Batch = await self._consumer.getmany(timeout_ms=wait_ms, max_records=self._max_records)
         except NoOffsetForPartitionError:
             # Raised once for a partition without a commit that was assigned and is still, or was just, waiting for
             # the handler's word; its position is set by then.

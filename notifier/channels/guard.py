@@ -65,9 +65,7 @@ async def resolve(host: str, port: int, allow_private: bool) -> list[str]:
     Raises RefusedTarget where any of them may not be used (an answer that mixes public and private addresses is an
     attack or a mistake), OSError where the name does not resolve, UnicodeError where it is no name.
     """
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    literals = list(dict.fromkeys(str(sockaddr[0]) for _, _, _, _, sockaddr in found))
+    literals = [host] if _is_ipv4(host) else await _look_up(host, port)
     for literal in literals:
         why = refusal(literal, allow_private)
         if why is not None:
@@ -75,3 +73,17 @@ async def resolve(host: str, port: int, allow_private: bool) -> list[str]:
     if not literals:
         raise OSError("no address")
     return literals
+
+
+async def _look_up(host: str, port: int) -> list[str]:
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    return list(dict.fromkeys(str(sockaddr[0]) for _, _, _, _, sockaddr in found))
+
+
+def _is_ipv4(host: str) -> bool:
+    """Whether the name is an address already, in the one form that needs no resolver (and no thread for it)."""
+    try:
+        return str(ipaddress.IPv4Address(host)) == host
+    except ValueError:
+        return False
