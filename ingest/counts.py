@@ -12,6 +12,16 @@ MAX_ENTRIES = 2_000
 MAX_ALERTS = 50_000
 
 
+class _Tally:
+    """How often, and the newest observation."""
+
+    __slots__ = ("n", "newest")
+
+    def __init__(self, newest: Stamp) -> None:
+        self.n = 1
+        self.newest = newest
+
+
 class RangeCounter:
     """Counts of one raw partition from `start` on, by shard and (fingerprint, status), with the newest observation."""
 
@@ -22,7 +32,7 @@ class RangeCounter:
         self.position = start
         self.alerts = 0
         self.fullest = 0
-        self._shards: dict[int, dict[tuple[str, Status], tuple[int, Stamp]]] = {}
+        self._shards: dict[int, dict[tuple[str, Status], _Tally]] = {}
 
     def add(self, shard: int, fingerprint: str, status: Status, stamp: Stamp) -> None:
         """One alert; its record's offset is within the range that will be cut."""
@@ -32,10 +42,12 @@ class RangeCounter:
         key = (fingerprint, status)
         known = counts.get(key)
         if known is None:
-            counts[key] = (1, stamp)
+            counts[key] = _Tally(stamp)
             self.fullest = max(self.fullest, len(counts))
         else:
-            counts[key] = (known[0] + 1, max(known[1], stamp))
+            known.n += 1
+            if stamp > known.newest:  # noqa: PLR1730 - max() would be another call for every repeat
+                known.newest = stamp
         self.alerts += 1
 
     @property
@@ -52,7 +64,7 @@ class RangeCounter:
         """For each shard that the range touched, its one `Counts`: shard and signal."""
         for shard in sorted(self._shards):
             entries = tuple(
-                Count(fingerprint, status, n, newest)
-                for (fingerprint, status), (n, newest) in self._shards[shard].items()
+                Count(fingerprint, status, tally.n, tally.newest)
+                for (fingerprint, status), tally in self._shards[shard].items()
             )
             yield shard, Counts(topic, partition, self.start, end, entries)

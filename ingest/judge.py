@@ -28,6 +28,12 @@ class Judge:
         self._windows = windows
         self._shards = shards
         self._may_command = may_command
+        self._lease = windows.lease
+
+    def refresh(self) -> None:
+        """Take over the configuration in force; once a batch, since a record has no time for it."""
+        self._reader.refresh()
+        self._lease = self._windows.lease
 
     def take(self, part: RawPartition, record: ConsumerRecord, out: Slice) -> bool:
         """Judge one record. False where our own code failed on it: it is a dead letter then."""
@@ -61,7 +67,7 @@ class Judge:
     ) -> None:
         source = route.source or "other"
         arrival, partition, offset = record.timestamp, record.partition, record.offset
-        known, marks, lease = route.known, self._windows.get, self._windows.lease
+        known, marks, lease = route.known, self._windows.get, self._lease
         parsed: Parsed | None = None
         repeats = older = 0
         for index, glance in enumerate(glances):
@@ -137,7 +143,7 @@ class Judge:
     def _decide(self, alert: Alert, todo: Todo, out: Slice) -> None:
         stamp = alert.stamp
         mark = self._windows.get(alert.fingerprint)
-        reason = decide(mark, alert.status, alert.severity, stamp, self._windows.lease)
+        reason = decide(mark, alert.status, alert.severity, stamp, self._lease)
         todo.counter.add(todo.shard, alert.fingerprint, alert.status, stamp)
         out.tallies[todo.source, reason] += 1
         if reason in FULL:

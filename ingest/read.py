@@ -62,19 +62,23 @@ class Reader:
         self._shards = shards
         self._routes: dict[tuple[tuple[str, bytes], ...], Route] = {}
         self._known: dict[tuple[str, str], dict[bytes, Known]] = {}
-        self._of: Config | None = None
+        self._shard_of: dict[tuple[str, ...], int] = {}
+        self._of = config()
 
-    def route(self, record: ConsumerRecord) -> Route:
-        """The route of a record's headers."""
+    def refresh(self) -> None:
+        """Forget what was learned under another configuration than the one in force."""
         config = self._config()
         if config is not self._of:
             self._routes.clear()
             self._known.clear()
             self._of = config
+
+    def route(self, record: ConsumerRecord) -> Route:
+        """The route of a record's headers."""
         headers = tuple(record.headers)
         found = self._routes.get(headers)
         if found is None:
-            found = self._new_route(config, headers)
+            found = self._new_route(self._of, headers)
             if len(self._routes) < MAX_KEYS:
                 self._routes[headers] = found
         return found
@@ -142,7 +146,7 @@ class Reader:
         found = detect(body, message.headers)
         if found is None:
             raise NotUnderstood(Reason.NOT_DETECTED, nearest(body))
-        config = self._config().sources.get(found.name, _DEFAULT)
+        config = self._of.sources.get(found.name, _DEFAULT)
         named = Message(
             message.body, found.name, config, message.tenant, message.arrival, message.origin, message.headers
         )
@@ -163,8 +167,14 @@ class Reader:
 
     def shard(self, alert: Alert) -> int:
         """The shard of an alert's domain."""
-        labels = self._config().correlation.domain
-        return shard_of((alert.tenant, *(alert.labels.get(name, "") for name in labels)), self._shards)
+        labels = self._of.correlation.domain
+        domain = (alert.tenant, *(alert.labels.get(name, "") for name in labels)) if labels else (alert.tenant,)
+        found = self._shard_of.get(domain)
+        if found is None:
+            found = shard_of(domain, self._shards)
+            if len(self._shard_of) < MAX_KEYS:
+                self._shard_of[domain] = found
+        return found
 
 
 def _command(body: bytes) -> CommandBody | None:

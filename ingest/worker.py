@@ -109,6 +109,7 @@ class IngestWorker:
 
     async def _take(self, batch: Batch) -> None:
         out = Slice()
+        self._judge.refresh()
         started = self._context.clock.monotonic()
         await self._context.steps.at(Step.INGEST_READ)
         for place, records in batch.items():
@@ -130,7 +131,7 @@ class IngestWorker:
         for record in records:
             if part.doubtful:
                 return
-            if part.blocked_by_limit(record.offset):
+            if part.limit is not None and part.blocked_by_limit(record.offset):
                 await self._flush(out)
                 assert part.limit is not None
                 part.counter.position = part.limit

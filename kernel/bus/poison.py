@@ -20,6 +20,8 @@ class PoisonGuard:
     def fine(self, records: int = 1) -> None:
         """So many records were handled, whatever their sender's faults."""
         self._row = 0
+        if not self._bad and len(self._last) == OF_LAST:
+            return  # the last thousand were fine and still are
         for _ in range(min(records, OF_LAST)):
             self._push(bad=False)
 

@@ -5,7 +5,6 @@ Every hash is taken over length-prefixed fields, so ("ab", "c") and ("a", "bc") 
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +18,10 @@ class NoIdentity(ValueError):
 
 def length_prefixed(fields: Iterable[str]) -> bytes:
     """Fields as UTF-8, each after its length in bytes: `3:foo0:2:ba`. Lone surrogates are kept as they are."""
+    fields = tuple(fields)
+    plain = "".join([f"{len(text)}:{text}" for text in fields])
+    if plain.isascii():
+        return plain.encode("ascii")
     parts: list[bytes] = []
     for text in fields:
         raw = text.encode("utf-8", "surrogatepass")
@@ -51,8 +54,14 @@ def shard_of(domain: Sequence[str], shards: int) -> int:
     return zlib.crc32(length_prefixed(domain)) % shards
 
 
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = tuple(first + second for first in _LETTERS for second in _LETTERS)
+
+
 def _base32(raw: bytes) -> str:
-    return base64.b32encode(raw).decode("ascii").rstrip("=").lower()
+    """Base 32 in lower case, of whole groups of 5 bytes."""
+    number = int.from_bytes(raw, "big")
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(len(raw) * 8 - 10, -1, -10)])
 
 
 def incident_id(shard: int, domain: Sequence[str], rule: str, group: Sequence[str], opener: Origin) -> str:
