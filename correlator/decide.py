@@ -34,7 +34,13 @@ class Decider:
     def take(self, record: SignalRecord) -> int:
         """One record of `signals`; returns how many alerts in full it held."""
         self.shard.arrival = max(self.shard.arrival, record.arrival)
-        return sum(self._signal(signal) for signal in record.signals)
+        alerts = 0
+        for signal in record.signals:
+            self.shard.item += 1
+            alerts += self._signal(signal)
+        # The record is the owner's position from here on.
+        self.shard.item = 0
+        return alerts
 
     def _signal(self, signal: Signal) -> int:
         if isinstance(signal, Transition | Refresh):
@@ -91,7 +97,7 @@ class Decider:
             why = "another owner had said otherwise; this is how it stands"
             self._moves.say(incident, Fact.REPEATED, event.at, why)
         elif event.headline.status not in (IncidentStatus.CLOSED, IncidentStatus.WITHDRAWN):
-            withdrawal = _withdrawal(event, self.shard.epoch)
+            withdrawal = _withdrawal(event, self.shard)
             self.shard.withdrawn[name] = withdrawal.revision
             self.shard.events.append(withdrawal)
 
@@ -100,8 +106,8 @@ class Decider:
         self._moves.flush_quiet()
 
 
-def _withdrawal(event: IncidentEvent, epoch: int) -> IncidentEvent:
+def _withdrawal(event: IncidentEvent, shard: Shard) -> IncidentEvent:
     """The headline of an incident that its shard does not know: whoever was told of it must be told that it is off."""
     headline = replace(event.headline, status=IncidentStatus.WITHDRAWN)
     why = "the shard lost its newest state and does not know this incident"
-    return IncidentEvent(Fact.WITHDRAWN, epoch, event.revision + 1, event.at, why, headline)
+    return IncidentEvent(Fact.WITHDRAWN, shard.epoch, event.revision + 1, event.at, why, headline, shard.seen)

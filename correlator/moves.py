@@ -46,7 +46,8 @@ class Moves:
                 del doc.timeline[TIMELINE // 4]
         self.shard.quiet.pop(doc.id, None)
         self.shard.touch("incidents", doc.id)
-        self.shard.events.append(IncidentEvent(fact, doc.epoch, doc.revision, at, reason, self.headline(incident)))
+        line = self.headline(incident)
+        self.shard.events.append(IncidentEvent(fact, doc.epoch, doc.revision, at, reason, line, self.shard.seen))
 
     def quietly(self, incident: Incident, at: Millis, reason: str) -> None:
         """Something that needs no fact of its own: one is said at the end of the turn."""

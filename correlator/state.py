@@ -19,7 +19,7 @@ from correlator.waiting import WaitingCommand, WaitingCounts
 from kernel.clock import Millis
 from kernel.config.schema import Config
 from kernel.model.alert import Severity
-from kernel.model.incident import IncidentEvent
+from kernel.model.incident import IncidentEvent, Seen
 from kernel.model.signals import Command
 from kernel.model.state import Facts, IncidentDoc, Member, MemberState
 from kernel.store.scripts import Change
@@ -68,7 +68,8 @@ class Incident:
 class Shard:
     """Everything a shard's owner knows. `time` is the shard's time; `arrival` the newest input applied.
 
-    `withdrawn` are the revisions of withdrawals said under this epoch, by incident; the next epoch is above them.
+    `item` counts the signals taken of the record after `position`. `withdrawn` are the revisions of withdrawals said
+    under this epoch, by incident; the next epoch is above them.
     """
 
     number: int
@@ -86,6 +87,7 @@ class Shard:
     fences: dict[str, str] = field(default_factory=dict)
     timers: dict[str, Millis] = field(default_factory=dict)
     position: int = -1
+    item: int = 0
     echo: int = 0
     epoch: int = 0
     owner: str = ""
@@ -100,6 +102,11 @@ class Shard:
     _heap: list[tuple[Millis, str]] = field(default_factory=list)
     _moved: dict[str, str] = field(default_factory=dict)
     _touched: dict[str, set[str]] = field(default_factory=lambda: {part: set() for part in PARTS})
+
+    @property
+    def seen(self) -> Seen:
+        """How much of the input was taken."""
+        return Seen(self.position, self.item)
 
     # --- what changed
 

@@ -47,12 +47,13 @@ class Ledger:
         before = len(doc.ledger)
         # In order, each seeing the ones before: a new priority is triggered, then the old one is resolved.
         for owed in (self._calls, self._acknowledgements, self._resolves):
-            keys = list(owed(doc, line, routed))
-            doc.ledger += [LedgerEntry(key, cause_arrival=line.cause_arrival) for key in keys]
+            keys = list(owed(doc, event, routed))
+            doc.ledger += [LedgerEntry(key, cause_arrival=line.cause_arrival, seen=event.seen) for key in keys]
         return doc.ledger[before:]
 
-    def _calls(self, doc: NotifierDoc, line: Headline, routed: Routed) -> Iterator[LedgerKey]:
+    def _calls(self, doc: NotifierDoc, event: IncidentEvent, routed: Routed) -> Iterator[LedgerKey]:
         """A page, or an update, for the priority reached, unless one as urgent went out in this episode."""
+        line = event.headline
         if line.status is not IncidentStatus.OPEN:
             return
         reached = line.reached
@@ -67,24 +68,27 @@ class Ledger:
         for target in routed.targets:
             yield LedgerKey(line.id, line.episode, routed.action, reached, 0, target)
 
-    def _acknowledgements(self, doc: NotifierDoc, line: Headline, _: Routed) -> Iterator[LedgerKey]:
+    def _acknowledgements(self, doc: NotifierDoc, event: IncidentEvent, _: Routed) -> Iterator[LedgerKey]:
+        line = event.headline
         if line.status is not IncidentStatus.ACKNOWLEDGED:
             return
         have = {(e.key.priority, e.key.target) for e in doc.ledger if _is(e, line.episode, Action.ACKNOWLEDGE)}
         for entry in doc.ledger:
             key = entry.key
-            if not _is(entry, line.episode, Action.PAGE) or (key.priority, key.target) in have:
+            if not _is(entry, line.episode, Action.PAGE) or (key.priority, key.target) in have or _later(entry, event):
                 continue
             if self._supports(key.target, Action.ACKNOWLEDGE):
                 have.add((key.priority, key.target))
                 yield LedgerKey(key.incident, key.episode, Action.ACKNOWLEDGE, key.priority, key.step, key.target)
 
-    def _resolves(self, doc: NotifierDoc, line: Headline, _: Routed) -> Iterator[LedgerKey]:
+    def _resolves(self, doc: NotifierDoc, event: IncidentEvent, _: Routed) -> Iterator[LedgerKey]:
+        line = event.headline
+        yield from self._taken_back(
+            doc,
+            lambda entry: not line.status.live if entry.key.episode == line.episode else not _later(entry, event),
+        )
         if line.status.live:
-            yield from self._taken_back(doc, lambda entry: entry.key.episode != line.episode)
             yield from self._replaced(doc, line)
-        else:
-            yield from self._taken_back(doc, lambda _: True)
 
     def _replaced(self, doc: NotifierDoc, line: Headline) -> Iterator[LedgerKey]:
         """Where each priority is a remote object of its own, the new one is triggered, then the old one resolved."""
@@ -143,9 +147,16 @@ class Ledger:
         routed = route(_at(doc.headline, key.priority), self._config)
         have = {e.key for e in doc.ledger}
         keys = (LedgerKey(key.incident, key.episode, key.action, key.priority, 1, name) for name in routed.fallback)
-        new = [LedgerEntry(k, cause_arrival=entry.cause_arrival) for k in keys if k not in have]
+        new = [LedgerEntry(k, cause_arrival=entry.cause_arrival, seen=entry.seen) for k in keys if k not in have]
         doc.ledger += new
         return new
+
+
+def _later(entry: LedgerEntry, event: IncidentEvent) -> bool:
+    """Whether the delivery was decided from input that the fact has not seen: the fact is an older one, told again
+    after a store was set back, and the incident's next episodes and priorities are still to come.
+    """
+    return entry.seen > event.seen
 
 
 def _is(entry: LedgerEntry, episode: str, action: Action) -> bool:
@@ -177,7 +188,7 @@ def read_row(doc: NotifierDoc, row: DeliveryRow, offset: int) -> LedgerEntry | N
     """
     entry = find(doc, row.key)
     if entry is None:
-        entry = LedgerEntry(row.key, row.attempt, at=row.at)
+        entry = LedgerEntry(row.key, row.attempt, at=row.at, seen=row.seen)
         doc.ledger.append(entry)
     if row.outcome is Outcome.ABOUT:
         if row.attempt > entry.attempt or (row.attempt == entry.attempt and entry.outcome is None):

@@ -173,7 +173,15 @@ class ShardNotifier:
                 self._targets.begin(entry.key.target, now)
                 entry.outcome, entry.by, entry.first_offset, entry.at = Outcome.ABOUT, self._chain.owner, -1, now
                 rows.append(
-                    DeliveryRow(entry.key, entry.attempt, Outcome.ABOUT, self._chain.epoch, self._chain.owner, now)
+                    DeliveryRow(
+                        entry.key,
+                        entry.attempt,
+                        Outcome.ABOUT,
+                        self._chain.epoch,
+                        self._chain.owner,
+                        now,
+                        seen=entry.seen,
+                    )
                 )
             self._dues[entry.key.delivery_id] = None
             self._dirty.add(doc.incident)

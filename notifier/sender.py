@@ -107,6 +107,7 @@ class Sender:
             reason,
             retry_after_ms,
             remote_id,
+            row.seen,
         )
         for attempt in range(OUTCOME_TRIES):
             try:
@@ -143,7 +144,7 @@ class Sender:
         """Find out what became of another owner's row, once its request must be over. True where that was begun."""
         if self._context.clock.monotonic() - since < ENTITLED_FOR + REQUEST_TAKES or doc.headline is None:
             return False
-        row = DeliveryRow(entry.key, entry.attempt, Outcome.ABOUT, epoch, owner, entry.at)
+        row = DeliveryRow(entry.key, entry.attempt, Outcome.ABOUT, epoch, owner, entry.at, seen=entry.seen)
         self._run((row.key, row.attempt), self._look_back(doc, row))
         return True
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from kernel.clock import Millis
-from kernel.model.incident import Priority
+from kernel.model.incident import Priority, Seen
 from kernel.model.naming import digest
 
 SCHEMA_VERSION = 1
@@ -60,7 +60,10 @@ class LedgerKey(Struct, frozen=True, order=True, array_like=True):
 
 
 class DeliveryRow(Struct, frozen=True, omit_defaults=True):
-    """One row; `at` is the writer's wall time, `retry_after_ms` the receiver's wish where it had one."""
+    """One row; `at` is the writer's wall time, `retry_after_ms` the receiver's wish where it had one.
+
+    `seen` is that of the fact from which the delivery was decided (`IncidentEvent`).
+    """
 
     key: LedgerKey
     attempt: int
@@ -71,4 +74,5 @@ class DeliveryRow(Struct, frozen=True, omit_defaults=True):
     reason: str = ""
     retry_after_ms: int = 0
     remote_id: str = ""
+    seen: Seen = Seen()
     v: int = SCHEMA_VERSION

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
 from msgspec import Struct, field
 
@@ -119,8 +120,19 @@ class Headline(Struct, frozen=True, omit_defaults=True):
     links: tuple[tuple[str, str], ...] = ()
 
 
+class Seen(NamedTuple):
+    """How much input had been taken: all of `signals` up to `offset`, and `item` signals of the record after it."""
+
+    offset: int = -1
+    item: int = 0
+
+
 class IncidentEvent(Struct, frozen=True):
-    """One fact; `(epoch, revision)` orders the facts of an incident."""
+    """One fact; `(epoch, revision)` orders the facts of an incident.
+
+    `seen` is the input that it was decided from: what is said again after an older state came back knows nothing of
+    what had been decided from later input.
+    """
 
     fact: Fact
     epoch: int
@@ -128,6 +140,7 @@ class IncidentEvent(Struct, frozen=True):
     at: Millis
     reason: str
     headline: Headline
+    seen: Seen = Seen()
 
 
 class IncidentRecord(Struct, frozen=True):

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from kernel.clock import Millis
 from kernel.model.alert import Kind, Severity, Stamp
 from kernel.model.delivery import LedgerKey, Outcome
-from kernel.model.incident import Headline, IncidentStatus, Priority, Score, TimelineEntry
+from kernel.model.incident import Headline, IncidentStatus, Priority, Score, Seen, TimelineEntry
 
 STATE_VERSION = 1
 
@@ -112,7 +112,7 @@ class LedgerEntry(Struct, omit_defaults=True):
 
     `outcome` None: `attempt` waits until `due`. `about`: the row of `attempt` is decided; `by` and `first_offset` name
     the first row of it that was read in `deliveries`. Else: what the newest attempt came to. `cause_arrival` is the
-    arrival of the observation that the delivery is about.
+    arrival of the observation that the delivery is about, `seen` that of the fact from which it was decided.
     """
 
     key: LedgerKey
@@ -125,6 +125,7 @@ class LedgerEntry(Struct, omit_defaults=True):
     remote_id: str = ""
     cause_arrival: Millis = 0
     at: Millis = 0
+    seen: Seen = Seen()
 
     @property
     def final(self) -> bool:
