@@ -21,6 +21,10 @@ class PartDied(RuntimeError):
     """A part of the process ended by itself; the message is one sentence for a person."""
 
 
+class ServersGone(PartDied):
+    """What every part stands on is gone for good: none of them can save anything by taking its time."""
+
+
 @dataclass
 class Part:
     """One part: its task, and how it is asked to stop."""
@@ -36,6 +40,7 @@ class Supervisor:
 
     parts: list[Part] = field(default_factory=list)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    servers_gone: bool = False
 
     def add(self, name: str, run: Callable[[asyncio.Event], Awaitable[None]]) -> Part:
         """Start a part that runs until its event is set."""
@@ -61,6 +66,7 @@ class Supervisor:
             if part.task.done():
                 error = None if part.task.cancelled() else part.task.exception()
                 if isinstance(error, PartDied):
+                    self.servers_gone = isinstance(error, ServersGone)
                     raise error
                 if error is not None and not isinstance(error, OSError):
                     log.error("a part of the process failed", part=part.name, exc_info=error)
@@ -70,6 +76,8 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop every part in order, each within its time."""
+        if self.servers_gone:
+            await self._abandon()
         for part in self.parts:
             part.stop.set()
             done, _ = await asyncio.wait([part.task], timeout=STOP_WITHIN)
@@ -80,6 +88,18 @@ class Supervisor:
                 done, _ = await asyncio.wait([part.task], timeout=CANCEL_WITHIN)
             if done and not part.task.cancelled() and (error := part.task.exception()) is not None:
                 log.info("a part ended by an error", part=part.name, error=f"{type(error).__name__}: {error}")
+        self.parts.clear()
+
+    async def _abandon(self) -> None:
+        """Stop all parts at once: each would spend its whole time on waiting for a server that is gone."""
+        for part in self.parts:
+            part.stop.set()
+        tasks = [part.task for part in self.parts]
+        _, late = await asyncio.wait(tasks, timeout=CANCEL_WITHIN)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=CANCEL_WITHIN)
         self.parts.clear()
 
     @contextlib.contextmanager

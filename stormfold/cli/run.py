@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 from pathlib import Path
@@ -20,7 +21,7 @@ from stormfold.cli.errors import UserError
 from stormfold.cli.settings import read_settings
 from stormfold.compose import ROLES, composed, quiet_garbage_collector, run
 from stormfold.embedded.servers import EmbeddedError, EmbeddedServers
-from stormfold.supervise import PartDied, supervised
+from stormfold.supervise import PartDied, ServersGone, supervised
 
 EMBEDDED_SHARDS, EMBEDDED_RAW, EMBEDDED_ANSWERS = 8, 16, 4
 
@@ -124,4 +125,7 @@ async def watch_servers(servers: EmbeddedServers, stop: asyncio.Event) -> None:
     for task in (dead, asked):
         task.cancel()
     if dead in done:
-        raise PartDied(dead.result())
+        # Clients whose broker is gone complain many times a second, and would bury the one sentence that matters.
+        for name in ("aiokafka", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        raise ServersGone(dead.result())
