@@ -35,12 +35,13 @@ class House:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def start(self) -> None:
-        """Start one member of each role."""
+    async def start(self, shut: float = 0.0) -> None:
+        """Start one member of each role; the gateway last, after `shut` seconds."""
+        self.roles = [await self.pipeline.start(role) for role in ("notifier", "correlator", "ingest")]
+        await asyncio.sleep(shut)
         self.door = self.pipeline.context()
         self.gateway = Gateway(self.door)
         await self.gateway.start()
-        self.roles = [await self.pipeline.start(role) for role in ("notifier", "correlator", "ingest")]
 
     async def stop(self) -> None:
         """A clean stop of every role."""

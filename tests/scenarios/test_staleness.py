@@ -54,11 +54,11 @@ async def none(h: House, receiver: Receiver) -> None:
 
 
 async def stopped(h: House, receiver: Receiver) -> None:
-    """All roles are away for longer than the horizon."""
+    """All roles are away for longer than the horizon; the door opens after the others have looked around."""
     await asyncio.sleep(RESEND)
     await h.stop()
-    await asyncio.sleep(HORIZON * 1.4)
-    await h.start()
+    await asyncio.sleep(HORIZON * 1.25)
+    await h.start(shut=4.0)
 
 
 async def resolved_by_command(h: House, receiver: Receiver) -> None:
