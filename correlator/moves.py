@@ -13,7 +13,7 @@ from correlator.rules import Placing, Rulebook
 from correlator.state import Incident, Shard
 from kernel.clock import Millis
 from kernel.config.schema import Config
-from kernel.model.alert import Origin, Severity
+from kernel.model.alert import Origin
 from kernel.model.incident import Fact, Headline, IncidentEvent, IncidentStatus, Priority, TimelineEntry
 from kernel.model.naming import episode_of, incident_id
 from kernel.model.state import Facts, IncidentDoc, Member, MemberState
@@ -63,7 +63,6 @@ class Moves:
     def headline(self, incident: Incident) -> Headline:
         """The incident in one screen."""
         doc = incident.doc
-        worst = min(incident.extent.severities, key=lambda severity: severity.rank, default=Severity.INFO)
         return Headline(
             id=doc.id,
             tenant=doc.tenant,
@@ -91,7 +90,7 @@ class Moves:
             handled=doc.handled,
             predecessor=doc.predecessor,
             answered_by=doc.answered_by,
-            severity=worst,
+            severity=incident.extent.worst,
         )
 
     # --- opening, joining, reopening
@@ -165,8 +164,7 @@ class Moves:
         told = {
             "rule": rule.name,
             "group": ", ".join(f"{key}={value}" for key, value in placing.group.items()) or "all alerts of the rule",
-            "window": f"{rule.window} after the newest observation of a firing member; closed to new ones after "
-            f"{rule.cap} or {rule.size} members; reopens within {rule.grace} of its resolve",
+            "window": self.rulebook.window_of(rule),
             "opened_by": ".".join(str(part) for part in opener),
             "why": why,
             "configuration": self.config_hash[:12],

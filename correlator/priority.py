@@ -6,11 +6,10 @@ joins P4). Impact asks how much of the business is hit, urgency how soon it hurt
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from kernel.clock import Millis
@@ -31,7 +30,9 @@ MATRIX: Final[Mapping[tuple[Level, Level], Priority]] = {
     (Level.LOW, Level.LOW): Priority.P4,
 }
 
+V = TypeVar("V")
 _LEVELS: Final = (Level.HIGH, Level.MEDIUM, Level.LOW)
+# Most severe first.
 _URGENCY: Final = {
     Severity.CRITICAL: Level.HIGH,
     Severity.HIGH: Level.HIGH,
@@ -45,12 +46,20 @@ _URGENCY: Final = {
 class Extent:
     """What the firing members of an incident cover: each value with the number of members that have it."""
 
-    services: Counter[str] = field(default_factory=Counter)
-    hosts: Counter[str] = field(default_factory=Counter)
-    regions: Counter[str] = field(default_factory=Counter)
-    environments: Counter[str] = field(default_factory=Counter)
-    severities: Counter[Severity] = field(default_factory=Counter)
+    services: dict[str, int] = field(default_factory=dict)
+    hosts: dict[str, int] = field(default_factory=dict)
+    regions: dict[str, int] = field(default_factory=dict)
+    environments: dict[str, int] = field(default_factory=dict)
+    severities: dict[Severity, int] = field(default_factory=dict)
     firsts: list[Millis] = field(default_factory=list)
+
+    @property
+    def worst(self) -> Severity:
+        """The most severe of the firing members, `info` where none fires."""
+        for severity in _URGENCY:
+            if severity in self.severities:
+                return severity
+        return Severity.INFO
 
     def add(self, service: str | None, labels: Mapping[str, str], severity: Severity, config: Config) -> bool:
         """A member fires. True where the score may have changed."""
@@ -82,12 +91,12 @@ class Extent:
         return moved
 
 
-def _bump(counter: Counter[str] | Counter[Severity], value: str | Severity, by: int) -> bool:
-    total = counter.get(value, 0) + by  # type: ignore[arg-type]
+def _bump(counter: dict[V, int], value: V, by: int) -> bool:
+    total = counter.get(value, 0) + by
     if total > 0:
-        counter[value] = total  # type: ignore[index]
+        counter[value] = total
         return total == by
-    counter.pop(value, None)  # type: ignore[arg-type]
+    counter.pop(value, None)
     return True
 
 
@@ -120,8 +129,8 @@ def _impact(extent: Extent, words: Sequence[str], config: Config) -> tuple[Level
     for word in words:
         if word in names.impact_words:
             at_least(names.impact_words[word], f"the rule says {word.replace('_', ' ')}")
-    tiers = {service: config.services[service].tier for service in extent.services if service in config.services}
-    first = sorted(service for service, tier in tiers.items() if tier == 1)
+    known = config.services
+    first = sorted([name for name in extent.services if name in known and known[name].tier == 1])
     if len(first) >= names.many_services:
         at_least(Level.HIGH, f"{len(first)} services of tier 1: {', '.join(first[:5])}")
     elif first:
@@ -139,7 +148,7 @@ def _impact(extent: Extent, words: Sequence[str], config: Config) -> tuple[Level
 
 def _urgency(extent: Extent, words: Sequence[str], config: Config, at: Millis) -> tuple[Level, list[str]]:
     names = config.priority
-    worst = min(extent.severities, key=lambda severity: severity.rank, default=Severity.INFO)
+    worst = extent.worst
     level, why = _URGENCY[worst], [f"severity {worst}"]
     if names.trend_members and _recent(extent.firsts, names.trend_window) >= names.trend_members:
         level = _shift(level, -1)

@@ -30,6 +30,7 @@ class Rulebook:
             (rule, compile_all(rule.match)) for rule in (*config.rules, UNMATCHED)
         ]
         self._by_name = {rule.name: rule for rule, _ in self._rules}
+        self._windows: dict[str, str] = {}
 
     def place(self, view: Mapping[str, str], domain: Sequence[str]) -> Placing:
         """`view` are an alert's labels with name, source, service, severity, kind, tenant and fingerprint."""
@@ -47,6 +48,16 @@ class Rulebook:
                 return rule.name
             later = later or rule.name == chosen
         return None
+
+    def window_of(self, rule: RuleConfig) -> str:
+        """A rule's window in words, for the explanation; said once a rule, not once an incident."""
+        words = self._windows.get(rule.name)
+        if words is None:
+            words = self._windows[rule.name] = (
+                f"{rule.window} after the newest observation of a firing member; closed to new ones after "
+                f"{rule.cap} or {rule.size} members; reopens within {rule.grace} of its resolve"
+            )
+        return words
 
     def rule(self, name: str) -> RuleConfig:
         """A rule by name; one that a reload removed behaves by the defaults until its incidents end."""
