@@ -135,6 +135,7 @@ class ShardOwner:
 
     async def _write(self, dead: Sequence[tuple[bytes, str]]) -> None:
         events = list(self.shard.events)
+        added = self.shard.take_added()
         change = self.shard.take_change()
         self._tell(change, events, dead)
         self.shard.events.clear()
@@ -143,6 +144,11 @@ class ShardOwner:
         metrics = self._context.metrics
         for event in events:
             metrics.incident_facts_total.labels(event.fact.value).inc()
+        for name, n in added.items():
+            if name == "inexact_ranges":
+                metrics.inexact_ranges_total.inc(n)
+            elif name.startswith("unattributed:"):
+                metrics.unattributed_alerts_total.labels(name.partition(":")[2]).inc(n)
 
     def _tell(self, change: Change, events: Sequence[IncidentEvent], dead: Sequence[tuple[bytes, str]]) -> None:
         epoch, owner = self._chain.epoch, self._chain.owner

@@ -101,6 +101,7 @@ class Shard:
     quiet: dict[str, tuple[Millis, str]] = field(default_factory=dict)
     _heap: list[tuple[Millis, str]] = field(default_factory=list)
     _moved: dict[str, str] = field(default_factory=dict)
+    _added: dict[str, int] = field(default_factory=dict)
     _touched: dict[str, set[str]] = field(default_factory=lambda: {part: set() for part in PARTS})
 
     @property
@@ -126,7 +127,13 @@ class Shard:
     def total(self, name: str, n: int) -> None:
         """Add to one of the shard's totals, which the audit reads."""
         self.totals[name] = self.totals.get(name, 0) + n
+        self._added[name] = self._added.get(name, 0) + n
         self._moved[f"total:{name}"] = str(self.totals[name])
+
+    def take_added(self) -> dict[str, int]:
+        """What was added to the totals since the last call."""
+        added, self._added = self._added, {}
+        return added
 
     # --- timers
 

@@ -34,6 +34,7 @@ class CorrelatorWorker(ShardWorker[ShardOwner]):
             (names.alerts, names.answers),
         )
         self._incidents = incidents
+        self._started_at = context.clock.now_ms()
 
     def new_owner(self, shard: int) -> ShardOwner:
         """An owner of that shard, before its claim."""
@@ -61,8 +62,9 @@ class CorrelatorWorker(ShardWorker[ShardOwner]):
             if above:
                 self.claim_above(shard, above)
         context.metrics.consumer_lag_records.labels("signals").set(lag)
-        if progress:
-            context.metrics.progress_age_seconds.set(max(0, context.clock.now_ms() - progress) / 1000)
+        # A partition that no ingest has stated a progress of holds everything back: its age counts from our start.
+        known = progress or self._started_at
+        context.metrics.progress_age_seconds.set(max(0, context.clock.now_ms() - known) / 1000)
         self._gauge_incidents()
 
     def _gauge_incidents(self) -> None:

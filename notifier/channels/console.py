@@ -48,8 +48,10 @@ def line_of(delivery: Delivery) -> str:
     line = delivery.headline
     team = f"; team {line.team}" if line.team else ""
     title = delivery.text.title.removeprefix(f"{delivery.key.priority} ")
+    # Counts come up to a second behind the first page.
+    counted = f", {line.count} alerts" if line.count else ""
     text = (
         f"{rfc3339(delivery.sent_at_ms)} {delivery.action} {delivery.key.priority} {line.id} {title} "
-        f"({line.members} members, {line.count} alerts{team})"
+        f"({line.members} members{counted}{team})"
     )
     return cut(one_line(text), _LINE_RUNES)

@@ -247,3 +247,23 @@ def test_tenants_that_share_a_shard_never_join() -> None:
     other = replace(b.alert("A"), tenant="other", fingerprint="f" * 32)
     assert facts(b.take(one, other)) == [Fact.OPENED, Fact.OPENED]
     assert {i.doc.tenant for i in b.shard.incidents.values()} == {"default", "other"}
+
+
+def test_a_full_incident_rolls_over_into_a_linked_one() -> None:
+    from kernel.config.schema import RuleConfig
+    from tests.unit.correlator.build import config
+
+    b = Bench(config(rules=(RuleConfig(name="small", group_by=("service",), size=2),)))
+    first = b.take(b.alert("A"), b.alert("B"))[0].headline.id
+    (third,) = b.take(b.alert("C"))
+    assert (third.fact, third.headline.predecessor) == (Fact.OPENED, first)
+    (fourth,) = b.take(b.alert("D"))
+    assert (fourth.fact, fourth.headline.id) == (Fact.JOINED, third.headline.id)
+
+
+def test_what_is_left_out_or_unattributed_is_told_once_to_the_metrics() -> None:
+    b = Bench()
+    a = b.alert("A")
+    b.take(a, counts(0, 10, (a, 10)), counts(5, 12, (a, 7)))
+    assert b.shard.take_added() == {"inexact_ranges": 1, "inexact_alerts": 7}
+    assert b.shard.take_added() == {}
