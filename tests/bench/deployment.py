@@ -151,7 +151,9 @@ class Deployment:
 
     def incidents(self) -> list[bytes]:
         """Every incident's document."""
-        return list(map(bytes, self.store.hvals(self.keys.correlator(self.shard, "incidents"))))
+        return [
+            doc for doc in self.store.hvals(self.keys.correlator(self.shard, "incidents")) if isinstance(doc, bytes)
+        ]
 
 
 _SOURCES = "sources:\n  prometheus: {}\n"

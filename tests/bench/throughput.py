@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
+import orjson
 
 from kernel.model.codec import decode_signals
 from kernel.model.signals import Counts, Transition
@@ -21,22 +22,24 @@ from tests.bench.bodies import Times, bodies, once, repeats
 from tests.bench.cores import on_core, split, used
 from tests.bench.deployment import Deployment, Servers, WrongRun, deployed, write_config
 from tests.bench.on_http import post
+from tests.bench.receiver import Webhooks, receiving
 from tests.servers import alertmanager
 
 DISTINCT = 1_000
 """Alerts that repeat; the first sight of each is outside the measurement."""
 _AM_CONFIG = """\
-route: {receiver: nobody, group_by: [group], group_wait: 1h, group_interval: 1h, repeat_interval: 24h}
-receivers: [{name: nobody}]
+route: {{receiver: hook, group_by: [group], group_wait: {wait}, group_interval: 5s, repeat_interval: 24h}}
+receivers: [{{name: hook, webhook_configs: [{{url: '{url}', send_resolved: false}}]}}]
 """
 
 
 @dataclass(frozen=True)
 class Amounts:
-    """How many alerts a run takes, by way: over Kafka, over HTTP (ours and Alertmanager's)."""
+    """How many alerts a run takes: ours over Kafka, ours over HTTP, Alertmanager's."""
 
     kafka: int
     http: int
+    alertmanager: int
 
 
 @dataclass(frozen=True)
@@ -174,20 +177,35 @@ async def verify(d: Deployment, shape: Shape, total: int) -> None:
 # --- Alertmanager
 
 
-async def alertmanager_run(shape: Shape) -> float:
-    """µs of CPU an alert: Alertmanager takes the same alerts and groups them; nothing falls due meanwhile."""
-    count, times = shape.counts.http, Times()
-    with on_core(split()[0]):
-        server = alertmanager.start(_AM_CONFIG)
-    try:
-        await post(server.url, shape.warm(times), shape.connections)
-        await _grouped(server.url, DISTINCT, DISTINCT // 2)
-        before = used([server.process.pid])
-        await post(server.url, shape.load(times, count), shape.connections)
-        await _grouped(server.url, DISTINCT + count, shape.alive(count) // 2)
-        return 1e6 * (used([server.process.pid]) - before) / count
-    finally:
-        server.stop()
+async def alertmanager_run(shape: Shape) -> dict[str, float]:
+    """µs of CPU an alert: Alertmanager takes the same alerts, groups them, and tells a webhook of each group once.
+
+    `alertmanager_us` of distinct alerts is all of that, `taking_us` ends with the last POST of a run of its own in
+    which no group falls due. Repeats tell nobody anything: both are one.
+    """
+    if shape.kind == "repeat":
+        return {"alertmanager_us": await _alertmanager(shape, "1s")}
+    return {"alertmanager_us": await _alertmanager(shape, "1s"), "taking_us": await _alertmanager(shape, "1h")}
+
+
+async def _alertmanager(shape: Shape, group_wait: str) -> float:
+    count, times, notifies = shape.counts.alertmanager, Times(), group_wait == "1s"
+    async with receiving() as webhooks:
+        with on_core(split()[0]):
+            server = alertmanager.start(_AM_CONFIG.format(wait=group_wait, url=webhooks.url))
+        try:
+            await post(server.url, shape.warm(times), shape.connections)
+            await _grouped(server.url, DISTINCT, DISTINCT // 2)
+            if notifies:
+                await _notified(webhooks, DISTINCT)
+            before = used([server.process.pid])
+            await post(server.url, shape.load(times, count), shape.connections)
+            await _grouped(server.url, DISTINCT + count, shape.alive(count) // 2)
+            if notifies:
+                await _notified(webhooks, shape.alive(count))
+            return 1e6 * (used([server.process.pid]) - before) / count
+        finally:
+            server.stop()
 
 
 async def _grouped(url: str, received: int, groups: int) -> None:
@@ -200,6 +218,20 @@ async def _grouped(url: str, received: int, groups: int) -> None:
     took = said.get('alertmanager_alerts_received_total{status="firing",version="v2"}', 0.0)
     if took != received or said.get("alertmanager_dispatcher_aggregation_groups") != groups:
         raise WrongRun(f"Alertmanager took {took:.0f} alerts of {received}, or not in {groups} groups")
+
+
+async def _notified(webhooks: Webhooks, alerts: int) -> None:
+    """Wait until a webhook has told of every alert. Raises WrongRun."""
+    told: set[str] = set()
+    looked = 0
+    for _ in range(600):
+        for _, body in webhooks.bodies[looked:]:
+            told.update(one["labels"]["pod"] for one in orjson.loads(body)["alerts"])
+        looked = len(webhooks.bodies)
+        if len(told) == alerts:
+            return
+        await asyncio.sleep(0.1)
+    raise WrongRun(f"Alertmanager's webhooks told of {len(told)} alerts of {alerts}")
 
 
 def _metrics(url: str) -> dict[str, float]:
