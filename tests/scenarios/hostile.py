@@ -12,7 +12,6 @@ import orjson
 from kernel.clock import rfc3339
 from kernel.model.alert import Severity
 
-NOW = "now"
 _random = random.Random(5)
 
 

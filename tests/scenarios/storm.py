@@ -27,8 +27,8 @@ class Storm:
     pipeline: Pipeline
     url: str
     seed: int
-    services: int = 30
-    seconds: float = 12.0
+    services: int = 25
+    seconds: float = 10.0
     sent: int = 0
     posted: int = 0
     refused: int = 0
