@@ -194,7 +194,8 @@ def _table(letters: list[Letter]) -> Table:
     for name in ("id", "at", "source", "reason", "stage", "attempt"):
         table.add_column(name, no_wrap=True)
     table.add_column("alerts", justify="right")
-    table.add_column("first detail", overflow="ellipsis", no_wrap=True)
+    # Only this one may give way: where no column may, all are squeezed until nothing can be read.
+    table.add_column("first detail", overflow="fold")
     for letter in letters:
         detail = masked(str(letter.detail[0].get("detail", ""))) if letter.detail else ""
         texts = (letter.header(name) for name in ("source", "reason", "stage", "attempt", "alerts"))

@@ -239,7 +239,7 @@ def _show(out: Console, said: dict[str, Any]) -> None:
         ("impact", f"{score['impact']}: {reasons['impact']}"),
         ("urgency", f"{score['urgency']}: {reasons['urgency']}"),
         ("rule", said["rule"]),
-        ("group", said["group_key"]),
+        ("group", ", ".join(f"{name}={value}" for name, value in said["group"].items()) or "all alerts of the rule"),
         ("window", said["window"]),
         ("team", f"{said['assigned']['name'] or 'none'}: {said['assigned']['why'] or 'no route'}"),
         ("members", f"{said['members']}, of which {said['firing']} fire ({said['handled']} handled)"),
