@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import structlog
@@ -28,6 +28,8 @@ LOOK_EVERY = 1.0
 TOPICS_EVERY = 10.0
 AGAIN_AFTER = 0.5
 NEVER_AGAIN = 86_400.0
+TURN_BYTES = 1024 * 1024
+"""Input of one turn: what its script writes is of that order, and Redis stands still while it runs."""
 
 
 class BadRecord(Exception):
@@ -76,7 +78,6 @@ class ShardWorker(ABC, Generic[OwnerT]):
 
     role: str
     read_step: Step
-    records_a_turn: int = 8
 
     def __init__(
         self,
@@ -212,8 +213,8 @@ class ShardWorker(ABC, Generic[OwnerT]):
         poisonous = self._poisonous.setdefault(shard, set())
         guard = self._guards.setdefault(shard, PoisonGuard())
         try:
-            for first in range(0, max(1, len(records)), self.records_a_turn):
-                await owner.turn(records[first : first + self.records_a_turn], poisonous)
+            for portion in portions(records):
+                await owner.turn(portion, poisonous)
             guard.fine(len(records))
         except ClaimOver:
             log.warning("the claim is over; claiming again", role=self.role, shard=shard)
@@ -294,6 +295,17 @@ class ShardWorker(ABC, Generic[OwnerT]):
             self.context.health.set(self.role, False, text)
         else:
             self.context.health.set(self.role, owned > 0, f"owns {owned} shards")
+
+
+def portions(records: Sequence[ConsumerRecord]) -> Iterator[Sequence[ConsumerRecord]]:
+    """Records as few turns take them: up to `TURN_BYTES` in each, at least one record; one empty turn for none."""
+    first = size = 0
+    for at, record in enumerate(records):
+        size += len(record.value)
+        if size > TURN_BYTES and at > first:
+            yield records[first:at]
+            first, size = at, len(record.value)
+    yield records[first:]
 
 
 def _said(error: Exception) -> str:
