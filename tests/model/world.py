@@ -88,6 +88,7 @@ class World(ABC):
     past: list[Snapshot] = field(default_factory=list)
     set_back: bool = False
     skews: Sequence[int] = (0,)
+    troubled: float = -10.0
     _born: int = 0
 
     def __post_init__(self) -> None:
@@ -212,6 +213,7 @@ class World(ABC):
     async def fail_over(self, chosen: Callable[[bytes], bool] = lambda _: True) -> None:
         """The store is what it was a moment ago, at least the keys that are chosen."""
         if self.past:
+            self.troubled = self.schedule.now
             old = self.past.pop(self.random.randrange(len(self.past)))
             now = await snapshot(self.stores.admin)
             entries = [e for e in now.entries if not chosen(e[0])] + [e for e in old.entries if chosen(e[0])]
@@ -221,6 +223,7 @@ class World(ABC):
     async def arrive_late(self) -> None:
         """A call that was kept arrives."""
         if self.schedule.late:
+            self.troubled = self.schedule.now
             await self.schedule.late.pop(self.random.randrange(len(self.schedule.late)))()
 
     async def fault(self) -> None:
@@ -302,7 +305,8 @@ class World(ABC):
         """No fault is to come, nothing is late, and nobody is stale: the last zombies end."""
         if self.faults > 0:
             return False
-        if self.schedule.late:
+        # An idle owner notices within its pulse what became of the store.
+        if self.schedule.late or self.schedule.now - self.troubled < 3.0:
             return False
         for member in [m for m in self.members if m.process.stale]:
             if self.random.random() < 0.02:
