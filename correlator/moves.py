@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from correlator.priority import Extent, score
+from correlator.priority import Extent, Scorer, score
 from correlator.rules import Placing, Rulebook
 from correlator.state import Incident, Shard
 from kernel.clock import Millis
@@ -31,6 +31,7 @@ class Moves:
         self.config = config
         self.rulebook = rulebook
         self.config_hash = config_hash
+        self._score = Scorer(config)
 
     # --- saying
 
@@ -143,7 +144,7 @@ class Moves:
         shard.lives(incident)
         self.enlist(incident, member)
         shard.counted(member, self.config, 1)
-        doc.score = score(incident.extent, doc.impact_words, self.config, at)
+        doc.score = self._score(incident.extent, doc.impact_words, at)
         doc.reached = doc.score.priority
         doc.episodes.append(doc.episode)
         doc.explanation = self._explain(view, placing, opener, why)
@@ -212,7 +213,7 @@ class Moves:
         doc.cause_arrival = at
         doc.resolved_at = doc.lower_since = doc.lower = doc.answered_by = doc.quiet = doc.page_above = None
         doc.config = self.config_hash
-        doc.score = score(incident.extent, doc.impact_words, self.config, at)
+        doc.score = self._score(incident.extent, doc.impact_words, at)
         doc.reached = doc.score.priority
         self.shard.drop_timer(f"close:{doc.id}")
         self.shard.drop_timer(f"fall:{doc.id}")
@@ -225,7 +226,7 @@ class Moves:
         doc = incident.doc
         if not doc.status.live:
             return
-        new = score(incident.extent, doc.impact_words, self.config, at)
+        new = self._score(incident.extent, doc.impact_words, at)
         by_config = doc.config != self.config_hash
         doc.config = self.config_hash
         old = doc.score.priority

@@ -259,7 +259,9 @@ class Observer:
         if len(names) < 2:
             return newest
         at, window = member.newest.observed, placing.rule.window
-        for incident in sorted((shard.incidents[name] for name in names), key=lambda i: -i.first):
+        # Where times tie, the newest one goes first: those before it may be full.
+        order = sorted((shard.incidents[name] for name in names), key=lambda i: (-i.first, i is not newest, i.doc.id))
+        for incident in order:
             if incident.first - at <= window and at - shard.newest_firing(incident) <= window:
                 return incident
         return newest

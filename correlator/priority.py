@@ -31,6 +31,7 @@ MATRIX: Final[Mapping[tuple[Level, Level], Priority]] = {
 }
 
 V = TypeVar("V")
+MAX_KNOWN: Final = 10_000
 _LEVELS: Final = (Level.HIGH, Level.MEDIUM, Level.LOW)
 # Most severe first.
 _URGENCY: Final = {
@@ -113,6 +114,37 @@ def score(extent: Extent, words: Sequence[str], config: Config, at: Millis) -> S
     impact, why_impact = _impact(extent, words, config)
     urgency, why_urgency = _urgency(extent, words, config, at)
     return Score(MATRIX[impact, urgency], impact, urgency, tuple(why_impact), tuple(why_urgency))
+
+
+class Scorer:
+    """`score` under one configuration; what was scored once is remembered by all that the score depends on."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._many_hosts = config.priority.many_hosts
+        # These look at the clock or at every member's time: nothing to remember.
+        self._timeless = not (config.priority.business_hours or config.priority.trend_members)
+        self._known: dict[tuple[object, ...], Score] = {}
+
+    def __call__(self, extent: Extent, words: Sequence[str], at: Millis) -> Score:
+        """As `score`."""
+        if not self._timeless:
+            return score(extent, words, self._config, at)
+        hosts = len(extent.hosts)
+        key = (
+            extent.worst,
+            hosts if hosts >= self._many_hosts else 0,
+            tuple(extent.services),
+            tuple(extent.regions),
+            tuple(extent.environments),
+            tuple(words),
+        )
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            found = self._known[key] = score(extent, words, self._config, at)
+        return found
 
 
 def _impact(extent: Extent, words: Sequence[str], config: Config) -> tuple[Level, list[str]]:
