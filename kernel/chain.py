@@ -106,7 +106,9 @@ class Chain:
         if not change.out:
             return
         if verdict is Verdict.ALREADY:
-            await self._deliver(await self._left_for_sure())
+            # Nothing is left where the store was set back since it answered; the next turn is refused then.
+            if entries := await self._left_for_sure():
+                await self._deliver(entries)
             return
         pairs = zip(change.out[::2], change.out[1::2], strict=True)
         await self._deliver(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -146,6 +146,13 @@ class Producer:
         return SimpleNamespace(offset=first)
 
 
+class Places(set[TopicPartition]):
+    """A set in a certain order, so that a run is the same in every process."""
+
+    def __iter__(self) -> Iterator[TopicPartition]:
+        return iter(sorted(super().__iter__()))
+
+
 class Consumer:
     """A member that was given `places`, or a reader outside of groups."""
 
@@ -159,7 +166,7 @@ class Consumer:
 
     def subscribe(self, topics: Sequence[str], listener: Any) -> None:
         self.listener = listener
-        listener.on_partitions_assigned(set(self._positions))
+        listener.on_partitions_assigned(Places(self._positions))
 
     def lose(self, places: Iterable[TopicPartition]) -> None:
         """The group has taken these away."""
@@ -171,7 +178,7 @@ class Consumer:
         """The group has given these (back)."""
         for place in places:
             self._positions[place] = None
-        self.listener.on_partitions_assigned(set(places))
+        self.listener.on_partitions_assigned(Places(places))
 
     def assign(self, places: Iterable[TopicPartition]) -> None:
         self._positions = dict.fromkeys(places)

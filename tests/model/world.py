@@ -23,7 +23,7 @@ from kernel.store.client import Arg, RedisStore
 from kernel.store.keys import Keys
 from kernel.telemetry.health import Health
 from kernel.telemetry.metrics import Metrics
-from tests.model.network import Consumer, Network
+from tests.model.network import Consumer, Network, Places
 from tests.model.schedule import (
     BASE_MS,
     LATE,
@@ -40,6 +40,8 @@ from tests.servers.valkey import Snapshot, restore, snapshot
 
 METRICS = Metrics()
 MOST_STEPS = 20_000
+PULSES = 3.0
+"""Seconds in which every owner has written down what it knows."""
 MAY_BE_LATE = ("store.turn", "store.trim", "store.claim", "store.cut", "store.done", "store.hset_all")
 
 
@@ -189,7 +191,7 @@ class World(ABC):
         if member.given:
             member.given = False
             member.consumer.lose(member.places)
-            self._within(member, member.consumer.listener.on_partitions_revoked(set(member.places)))
+            self._within(member, member.consumer.listener.on_partitions_revoked(Places(member.places)))
             await self.schedule.settle()
 
     async def give_back(self, member: Member) -> None:
@@ -306,7 +308,7 @@ class World(ABC):
         if self.faults > 0:
             return False
         # An idle owner notices within its pulse what became of the store.
-        if self.schedule.late or self.schedule.now - self.troubled < 3.0:
+        if self.schedule.late or self.schedule.now - self.troubled < PULSES:
             return False
         for member in [m for m in self.members if m.process.stale]:
             if self.random.random() < 0.02:
@@ -320,10 +322,13 @@ class World(ABC):
 
     async def play_out(self) -> None:
         """What faults are left, then to the end. Raises Violation."""
+        since = self.schedule.now
         try:
             for _ in range(MOST_STEPS):
                 await self.act()
-                if await self.calm() and self.finished():
+                if not (await self.calm() and self.finished()):
+                    since = self.schedule.now
+                elif self.schedule.now - since > PULSES:
                     break
             else:
                 raise Violation(f"did not end: {[(m.process.name, m.process.stale) for m in self.members]}")
