@@ -71,6 +71,13 @@ async def _nothing() -> None:
     pass
 
 
+def _heed_cancellation() -> None:
+    """A client that swallows the cancellation of a call must not make its role immortal."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class GroupLoop:
     """Reads `topics` as a member of the consumer's group and drives a handler.
 
@@ -148,9 +155,13 @@ class GroupLoop:
             self._waiting.pop(place, None)
 
     async def run(self, stop: asyncio.Event, progress: Callable[[], None] = lambda: None) -> None:
-        """Until `stop` is set; then the handler releases what it holds. `progress` is called after each turn."""
+        """Until `stop` is set; then the handler releases what it holds. `progress` is called after each turn.
+
+        Raises CancelledError where the task was cancelled, even if something beneath it kept that to itself.
+        """
         self._consumer.subscribe(topics=self._topics, listener=_Listener(self))
         while not stop.is_set():
+            _heed_cancellation()
             await self._begin_reading()
             batch = await self._fetch()
             async with self._turn:
