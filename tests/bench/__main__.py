@@ -127,14 +127,22 @@ def show(console: Console, rows: list[Row]) -> None:
         for row in costs:
             ratios = row["ours_us"] / row["floor_us"], (row["ours_us"] + row["valkey_us"]) / row["alertmanager_us"]
             table.add_row(row["case"], *(f"{row[column]:.2f}" for column in COLUMNS), *(f"{r:.2f}" for r in ratios))
-        table.title = "µs of CPU an alert (medians)"
+        table.title = "µs of CPU an alert (medians; AM is Alertmanager)"
         console.print(table)
     times = [row for row in rows if "p50_ms" in row]
     if times:
-        table = Table("case", "p50", "p99", title="alert to page, ms (medians)")
+        table = _table("case", "p50", "p99")
+        table.title = "alert to page, ms (medians)"
         for row in times:
             table.add_row(row["case"], f"{row['p50_ms']:.1f}", f"{row['p99_ms']:.1f}")
         console.print(table)
+
+
+def _table(*columns: str) -> Table:
+    table = Table()
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
 
 
 async def main(console: Console, given: argparse.Namespace) -> int:
