@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from kernel.config.schema import Config, RouteConfig, RuleConfig, ServiceConfig, SourceConfig, TeamConfig, Webhook
+from kernel.model.naming import shard_of, shard_of_incident
 from tests.conftest import Broker
-from tests.pipeline.harness import Pipeline, State, body, firing, pipeline, simple_config
+from tests.pipeline.harness import Pipeline, State, body, firing, pipeline, resolved, simple_config
 from tests.servers.receiver import Receiver
 
 kafka_only = pytest.mark.parametrize("broker", [pytest.param("kafka", marks=pytest.mark.real)], indirect=True)
-TENANTS = 64
 SHARDS = 32
+# One tenant on each of sixteen shards.
+TENANTS = list({shard_of((f"tenant-{n}",), SHARDS): n for n in reversed(range(64))}.values())[:16]
 
 
 def now() -> int:
@@ -52,34 +55,57 @@ def essence(state: State) -> dict[str, tuple[object, ...]]:
     }
 
 
+async def copy_signals(p: Pipeline, to: Pipeline) -> None:
+    """The same records of `signals`, in order, under the other deployment's prefix."""
+    producer = await p.context().bus.start(p.context().bus.producer())
+    try:
+        for record in await p._records(p.topics.signals):
+            await producer.send_and_wait(to.topics.signals, record.value, partition=record.partition)
+    finally:
+        await producer.stop()
+
+
 @kafka_only
 async def test_the_same_signals_give_the_same_ids_again(broker: Broker, valkey_url: str, receiver: Receiver) -> None:
     config = simple_config(receiver.url + "/hook")
-    async with pipeline(broker.bootstrap, broker.kind, valkey_url, broker.topics, broker.prefix, config) as p:
+    place = (broker.bootstrap, broker.kind, valkey_url, broker.topics)
+    again: dict[str, Any] = {"namespace": broker.prefix + "again", "downstream_prefix": broker.prefix + "again."}
+    async with (
+        pipeline(*place, broker.prefix, config) as p,
+        pipeline(*place, broker.prefix, config, **again) as q,
+    ):
         await p.start_all()
         t = now()
-        bodies = [
-            body(firing(f"A{n % 7}", t, service=("checkout", "reports", "cart")[n % 3], severity="critical"))
-            for n in range(60)
-        ]
-        await p.send(bodies)
-        first = await p.until("all are counted", lambda s: s.count == 60)
-        ids = {row.key.delivery_id for row in await p.rows()}
-        # Another deployment over the same `signals`: other keys, other groups, its own facts and deliveries.
-        again = Pipeline(p.settings.model_copy(update={"namespace": p.settings.namespace + "again"}), config)
-        try:
-            await again.start("correlator")
-            second = await again.until("all are counted again", lambda s: s.count == 60)
-        finally:
-            await again.close()
+        for make in (firing, resolved, firing):
+            # A resolve and a new episode of one service out of three.
+            services = ("checkout", "reports", "cart") if make is firing else ("cart",)
+            await p.send(
+                [
+                    body(make(f"A{n % 7}", t, service=services[n % len(services)], severity="critical"))
+                    for n in range(42)
+                ]
+            )
+        first = await p.until("all is counted and told", lambda s: s.count == 126 and len(s.incidents) == 3 and told(s))
+        assert {len(doc.episodes) for doc in first.incidents.values()} == {1, 2}
+        await copy_signals(p, q)
+        await asyncio.gather(q.start("correlator"), q.start("notifier"))
+        second = await q.until("all is counted and told again", lambda s: s.count == 126 and told(s))
         assert essence(second) == essence(first)
-        assert len(ids) == len(first.incidents)
+        assert second.deliveries == first.deliveries
+        assert {member.incident for member in second.members.values()} == set(first.incidents)
+
+
+def told(state: State) -> bool:
+    """Whether every incident has deliveries, and each of these came to its end."""
+    return set(state.ledgers) == set(state.incidents) and all(
+        doc.ledger and all(entry.final for entry in doc.ledger) for doc in state.ledgers.values()
+    )
 
 
 def many_tenants(url: str) -> Config:
     """A source a tenant; every tenant's alerts of one service are one incident."""
     return Config(
-        sources={f"t{n}": SourceConfig(adapter="prometheus", tenant=f"tenant-{n}") for n in range(TENANTS)},
+        sources={f"t{n}": SourceConfig(adapter="prometheus", tenant=f"tenant-{n}") for n in TENANTS},
         teams={"sre": TeamConfig(page=("hook",))},
         services={"checkout": ServiceConfig(tier=1)},
         rules=(RuleConfig(name="by-service", group_by=("service",)),),
@@ -119,12 +145,12 @@ async def test_two_ingest_and_two_correlator_members_come_and_go(
                         p.send(
                             [body(firing(f"E{episode}", now(), service="checkout", severity="critical"))] * 3,
                             source=f"t{n}",
-                            partition=n // 4 % 4,
+                            partition=place % 4,
                         )
-                        for n in range(0, TENANTS, 4)
+                        for place, n in enumerate(TENANTS)
                     )
                 )
-                sent += 3 * TENANTS // 4
+                sent += 3 * len(TENANTS)
 
         for role in ("notifier", "correlator", "ingest"):
             await p.start(role)
@@ -143,11 +169,9 @@ async def test_two_ingest_and_two_correlator_members_come_and_go(
         await asyncio.gather(p.roles[2].kill(), p.roles[1].finish())
         await storm(2, 50)
         state = await p.until("every alert is counted", lambda s: s.count == sent, 60)
-        each = sent // (TENANTS // 4)
-        assert {doc.tenant: doc.count for doc in state.incidents.values()} == {
-            f"tenant-{n}": each for n in range(0, TENANTS, 4)
-        }
-        assert len({name.split("-")[0] for name in state.incidents}) >= 8
+        each = sent // len(TENANTS)
+        assert {doc.tenant: doc.count for doc in state.incidents.values()} == {f"tenant-{n}": each for n in TENANTS}
+        assert len({shard_of_incident(name) for name in state.incidents}) == 16
         assert not [name for name in state.totals if name.startswith(("inexact", "unattributed"))]
-        await receiver.wait_for(lambda _: len(pages(receiver)) == TENANTS // 4)
+        await receiver.wait_for(lambda _: len(pages(receiver)) == len(TENANTS))
         assert set(pages(receiver).values()) == {1}

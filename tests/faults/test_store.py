@@ -99,11 +99,12 @@ async def test_an_idle_owner_notices_too(
         await receiver.wait_count(1)
         before = await snapshot(client)
         await asyncio.sleep(2.5)  # Idle turns are taken meanwhile; nothing else happens.
-        claimed = claims(roles["correlator"], "taken")
+        claimed = {role: claims(roles[role], "taken") for role in ("correlator", "notifier")}
         await restore(client, before)
-        await eventually(
-            "the idle owner noticed", lambda: claims(roles["correlator"], "taken") > claimed, NOTICED_WITHIN
-        )
+        for role, many in claimed.items():
+            await eventually(
+                f"the idle {role} noticed", lambda r=role, n=many: claims(roles[r], "taken") > n, NOTICED_WITHIN
+            )
         await asyncio.sleep(1.5)
         assert len(pages(receiver)) == 1
 

@@ -65,10 +65,12 @@ class Role:
         await asyncio.wait_for(self.task, DEADLINE)
 
     async def kill(self) -> None:
-        """Stop in the middle of whatever it does."""
+        """Stop in the middle of whatever it does. Fails where the role goes on as if nothing had happened."""
         self.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.task
+        done, _ = await asyncio.wait([self.task], timeout=DEADLINE)
+        assert done, f"{self.task.get_name()} was cancelled and still runs after {DEADLINE} s"
+        if not self.task.cancelled():
+            self.task.result()
 
 
 @dataclass
