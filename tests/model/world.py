@@ -249,10 +249,10 @@ class World(ABC):
         if main is not None and main.done() and not main.cancelled() and main.exception() is not None:
             raise Violation(f"{waiter.process.name} died at {waiter.what}: {main.exception()!r}") from main.exception()
 
-    async def until(self, member: Member, what: str, most: int = 400) -> bool:
+    async def until(self, member: Member, what: str, most: int = 400, pace: float = 0.2) -> bool:
         """Run one process alone until it stands at a gate of this name; False where it never does."""
         for _ in range(most):
-            self.schedule.now += 0.2
+            self.schedule.now += pace
             free = self.schedule.free(member.process)
             if any(waiter.what == what for waiter in free):
                 return True
@@ -328,7 +328,7 @@ class World(ABC):
                 await self.act()
                 if not (await self.calm() and self.finished()):
                     since = self.schedule.now
-                elif self.schedule.now - since > PULSES:
+                elif self.schedule.now - since > PULSES and all(w.what == "fetch" for w in self.schedule.waiting):
                     break
             else:
                 raise Violation(f"did not end: {[(m.process.name, m.process.stale) for m in self.members]}")
