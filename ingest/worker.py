@@ -322,12 +322,16 @@ class IngestWorker:
 
     def _doubt(self, part: RawPartition, delay: float = 0.0) -> None:
         part.doubtful = True
-        self._parts.pop(part.place, None)
         self._windows.forget()
-        if self.loop is not None:
-            self.loop.reassign(part.place, delay)
+        # A cut that outlived its turn speaks of a part that may have a successor here already.
+        if self._parts.get(part.place) is part:
+            del self._parts[part.place]
+            if self.loop is not None:
+                self.loop.reassign(part.place, delay)
 
     def _start_again(self, delay: float) -> None:
+        # Also where every partition was taken away under the turn: what it judged may not have been emitted.
+        self._windows.forget()
         for part in list(self._parts.values()):
             self._doubt(part, delay)
 
