@@ -99,6 +99,16 @@ def keep_memory(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Windows, "forget", lambda self: None)
 
 
+def forget_by_part(patch: pytest.MonkeyPatch) -> None:
+    """After a failure memory is forgotten only where a partition is still held."""
+
+    def start_again(self: IngestWorker, delay: float) -> None:
+        for part in list(self._parts.values()):
+            self._doubt(part, delay)
+
+    patch.setattr(IngestWorker, "_start_again", start_again)
+
+
 def no_acknowledgement(patch: pytest.MonkeyPatch) -> None:
     """Goes on whether or not the broker has acknowledged."""
 
@@ -119,5 +129,6 @@ VARIANTS: Sequence[Variant] = (
     split_counts,
     no_tie_break,
     keep_memory,
+    forget_by_part,
     no_acknowledgement,
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 import pytest
 
 from kernel.steps import Step
-from tests.model.broken_ingest import VARIANTS, Variant, blind_done, keep_memory
+from tests.model.broken_ingest import VARIANTS, Variant, blind_done, forget_by_part, keep_memory
 from tests.model.ingest_world import IngestWorld
 from tests.model.machine import ProtocolMachine, check
 from tests.model.schedule import LOST
@@ -69,8 +69,23 @@ async def refused_by_the_broker(made: World) -> None:
         await made.pass_by(made.members[0], "produce.signals", LOST)
 
 
+async def taken_away_under_a_turn(made: World) -> None:
+    """The group takes the partitions and gives them back while signals are on their way, which the broker refuses."""
+    made.faults = 0
+    await made.open()
+    first = made.members[0]
+    if await made.until(first, "produce.signals"):
+        await made.take_away(first)
+        await made.pass_by(first, "produce.signals", LOST)
+        await made.give_back(first)
+
+
 Opening = Callable[[World], Coroutine[None, None, None]]
-OPENINGS: Mapping[Variant, Opening] = {blind_done: superseded, keep_memory: refused_by_the_broker}
+OPENINGS: Mapping[Variant, Opening] = {
+    blind_done: superseded,
+    keep_memory: refused_by_the_broker,
+    forget_by_part: taken_away_under_a_turn,
+}
 
 
 @pytest.mark.parametrize("opening", OPENINGS.values(), ids=lambda opening: opening.__name__)
