@@ -61,6 +61,7 @@ class ShardOwner:
         await self._chain.drain()
         config = self._context.config()
         self.shard = await load(self._context.store, self._context.keys, self.number, fields, config, claimed_at)
+        await self._chain.confirm()
         self._decider = None
         self._hears_from = None
         await self._context.steps.at(Step.CORRELATOR_LOADED, self.number)

@@ -82,6 +82,14 @@ class Chain:
             await self._deliver(entries)
         await self._at(self._steps.drained)
 
+    async def confirm(self) -> None:
+        """After a load, which takes several reads: raises ClaimOver where the store is not the one that was claimed.
+
+        A store set back or wiped between two of them would leave a memory whose parts do not belong together.
+        """
+        if await self._context.store.hget(self._keys[0], "owner") != self.owner.encode():
+            raise ClaimOver
+
     async def turn(self, change: Change) -> None:
         """Write one turn, then publish and trim its outbox entries. Raises ClaimOver.
 

@@ -72,6 +72,7 @@ class ShardNotifier:
         self._loaded = False
         self._started: set[tuple[LedgerKey, int]] = set()
         self._forget_at = 0.0
+        self._decided_at = 0.0
 
     # --- claim
 
@@ -80,6 +81,7 @@ class ShardNotifier:
         fields = await self._chain.claim(lowest, topics, fresh)
         await self._chain.drain()
         self._docs = await load(self._context.store, self._context.keys, self.number)
+        await self._chain.confirm()
         self._position, self._log.next = int(fields["pos"]), int(fields["dpos"])
         self._loaded = True
         await self._log.catch_up((await self._tail.ends([self.number]))[self.number])
@@ -138,6 +140,7 @@ class ShardNotifier:
         self._forget(now)
         await self._context.steps.at(Step.NOTIFIER_DECIDED, self.number)
         self._started.clear()
+        self._decided_at = self._context.clock.monotonic()
         try:
             await self._chain.turn(self._change(rows))
         finally:
@@ -236,10 +239,12 @@ class ShardNotifier:
             if (
                 entry is not None
                 and row.owner == self._chain.owner
-                and (entry.attempt, entry.outcome, entry.first_offset) == (row.attempt, Outcome.ABOUT, offset)
+                and (entry.attempt, entry.outcome, entry.by) == (row.attempt, Outcome.ABOUT, row.owner)
             ):
+                # An earlier owner, still draining, may have published our row before us: then it is as old as its turn.
+                produced_at = before if entry.first_offset == offset else self._decided_at
                 self._started.add((row.key, row.attempt))
-                self._sender.start(doc, entry, row, before)
+                self._sender.start(doc, entry, row, produced_at)
 
     def _release_unsent(self, rows: Sequence[DeliveryRow]) -> None:
         """A row that came to no send gives its place in the target's pace back."""
