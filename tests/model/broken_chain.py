@@ -179,6 +179,31 @@ def no_seen(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(notifier.ledger, "_later", lambda entry, event: False)
 
 
+def first_offset_only(patch: pytest.MonkeyPatch) -> None:
+    """A row entitles only where this owner published it first, though another one may have done so on its behalf."""
+
+    async def publish(self: ShardNotifier, entries: Sequence[Entry]) -> None:
+        rows = [decode_delivery(payload) for _, payload in entries]
+        before = self._context.clock.monotonic()
+        for row, offset in zip(rows, await self._log.append(rows), strict=True):
+            doc = self._docs.get(row.key.incident)
+            entry = find(doc, row.key) if doc is not None else None
+            if doc is not None and entry is not None and self._loaded and entry.first_offset == offset:
+                self._started.add((row.key, row.attempt))
+                self._sender.start(doc, entry, row, before)
+
+    patch.setattr(ShardNotifier, "_publish", publish)
+
+
+def torn_load(patch: pytest.MonkeyPatch) -> None:
+    """What was read of a shard is believed, whatever became of the store meanwhile."""
+
+    async def trust(self: Chain) -> None:
+        del self
+
+    patch.setattr(Chain, "confirm", trust)
+
+
 def keep_claim(patch: pytest.MonkeyPatch) -> None:
     """A refused turn does not end the claim."""
     turn = Chain.turn
@@ -207,5 +232,7 @@ VARIANTS: Iterable[Variant] = (
     no_age,
     no_wait,
     no_seen,
+    first_offset_only,
+    torn_load,
     keep_claim,
 )

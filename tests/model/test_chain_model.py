@@ -158,6 +158,48 @@ async def decided_twice(made: ChainWorld) -> None:
         await made.pass_by(first, "socket")
 
 
+async def drained_by_an_old_owner(made: ChainWorld) -> None:
+    """An owner that was overtaken while it drained publishes the row of its successor before that does."""
+    made.idempotent, made.reads_back = False, True
+    await made.open()
+    made.faults = 0
+    first = made.members[1]
+    await made.until(first, Step.NOTIFIER_CLAIMED)
+    await made.pause(first, slow=True)
+    second = made.members[-1]
+    while made.fed < len(made.plan):
+        await made.feed()
+    await made.until(made.members[0], Step.CORRELATOR_TRIMMED)
+    if await made.until(second, "produce.deliveries"):
+        await made.until(first, Step.NOTIFIER_DRAINED, 40, pace=0.0)
+
+
+async def torn(made: ChainWorld) -> None:
+    """The store is wiped while an owner loads its shard, one hash after the other."""
+    made.faults = 0
+    await made.open()
+    first = made.members[0]
+    for _ in range(len(made.plan) // 2):
+        await made.feed()
+    await made.until(first, Step.CORRELATOR_TRIMMED)
+    await made.crash(first)
+    second = made.members[-1]
+    if await made.until(second, Step.CORRELATOR_DRAINED):
+        await made.pass_by(second, Step.CORRELATOR_DRAINED)
+        for _ in range(made.random.randint(1, 4)):
+            await made.pass_by(second, "store.hgetall")
+        await made.flush()
+
+
+async def told_again(made: ChainWorld) -> None:
+    """The notifier's store forgets what it had heard; `deliveries` still says what came of it."""
+    second = await _told(made)
+    for _ in range(4):
+        if await made.until(second, Step.NOTIFIER_OUTCOME, 120):
+            await made.pass_by(second, Step.NOTIFIER_OUTCOME)
+    await made.fail_over(lambda key: b":n:" in key)
+
+
 async def claim_forgotten(made: ChainWorld) -> None:
     """An owner whose clock is ahead speaks; the store forgets its claim, and its successor's epoch is lower."""
     made.faults, made.skews = 0, (20_000,)
@@ -202,6 +244,9 @@ OPENINGS: Mapping[Variant, Opening] = {
     broken_chain.any_row: decided_twice,
     broken_chain.blind_trim: trimmed_late,
     broken_chain.no_echo: claim_forgotten,
+    broken_chain.no_seen: told_again,
+    broken_chain.first_offset_only: drained_by_an_old_owner,
+    broken_chain.torn_load: torn,
 }
 
 
