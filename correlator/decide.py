@@ -37,9 +37,10 @@ class Decider:
         alerts = 0
         for signal in record.signals:
             self.shard.item += 1
+            self.shard.said = 0
             alerts += self._signal(signal)
         # The record is the owner's position from here on.
-        self.shard.item = 0
+        self.shard.item = self.shard.said = 0
         return alerts
 
     def _signal(self, signal: Signal) -> int:

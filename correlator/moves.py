@@ -48,6 +48,7 @@ class Moves:
         self.shard.quiet.pop(doc.id, None)
         self.shard.touch("incidents", doc.id)
         line = self.headline(incident)
+        self.shard.said += 1
         self.shard.events.append(IncidentEvent(fact, doc.epoch, doc.revision, at, reason, line, self.shard.seen))
 
     def quietly(self, incident: Incident, at: Millis, reason: str) -> None:

@@ -68,8 +68,8 @@ class Incident:
 class Shard:
     """Everything a shard's owner knows. `time` is the shard's time; `arrival` the newest input applied.
 
-    `item` counts the signals taken of the record after `position`. `withdrawn` are the revisions of withdrawals said
-    under this epoch, by incident; the next epoch is above them.
+    `item` counts the signals taken of the record after `position`, `said` the facts said since the last of them.
+    `withdrawn` are the revisions of withdrawals said under this epoch, by incident; the next epoch is above them.
     """
 
     number: int
@@ -88,6 +88,7 @@ class Shard:
     timers: dict[str, Millis] = field(default_factory=dict)
     position: int = -1
     item: int = 0
+    said: int = 0
     echo: int = 0
     epoch: int = 0
     owner: str = ""
@@ -107,7 +108,7 @@ class Shard:
     @property
     def seen(self) -> Seen:
         """How much of the input was taken."""
-        return Seen(self.position, self.item)
+        return Seen(self.position, self.item, self.said)
 
     # --- what changed
 

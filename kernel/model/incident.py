@@ -121,10 +121,14 @@ class Headline(Struct, frozen=True, omit_defaults=True):
 
 
 class Seen(NamedTuple):
-    """How much input had been taken: all of `signals` up to `offset`, and `item` signals of the record after it."""
+    """How much input had been taken: all of `signals` up to `offset`, and `item` signals of the record after it.
+
+    `fact` counts what was said from there on: one signal may end an episode and open the next.
+    """
 
     offset: int = -1
     item: int = 0
+    fact: int = 0
 
 
 class IncidentEvent(Struct, frozen=True):
