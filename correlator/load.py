@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -24,9 +25,18 @@ _source: Final = msgspec.json.Decoder(SourceSeen)
 
 
 async def load(
-    store: Store, keys: Keys, number: int, chain: dict[str, str], config: Config, claimed_at: Millis
+    store: Store,
+    keys: Keys,
+    number: int,
+    chain: dict[str, str],
+    config: Config,
+    claimed_at: Millis,
+    confirm: Callable[[], Awaitable[None]],
 ) -> Shard:
-    """The shard as its last turn left it. `chain` are the fields that the claim returned."""
+    """The shard as its last turn left it. `chain` are the fields that the claim returned.
+
+    `confirm` is called once all is read, and raises where the parts may not belong together.
+    """
     shard = Shard(number, claimed_at=claimed_at)
     shard.position, shard.echo = int(chain["pos"]), int(chain["echo"])
     shard.epoch, shard.owner = int(chain["epoch"]), chain["owner"]
@@ -39,6 +49,7 @@ async def load(
     for part in PARTS[:-1]:
         raw[part] = await store.hgetall(keys.correlator(number, part))
     timers = await store.zrange_scores(keys.correlator(number, "timers"))
+    await confirm()
     shard.incidents = {key.decode(): Incident(_incident.decode(data)) for key, data in raw["incidents"].items()}
     shard.facts = {key.decode(): _facts.decode(data) for key, data in raw["facts"].items()}
     shard.members = {key.decode(): _member.decode(data) for key, data in raw["members"].items()}

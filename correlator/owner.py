@@ -60,8 +60,9 @@ class ShardOwner:
         fields = await self._chain.claim(lowest, topics, fresh)
         await self._chain.drain()
         config = self._context.config()
-        self.shard = await load(self._context.store, self._context.keys, self.number, fields, config, claimed_at)
-        await self._chain.confirm()
+        self.shard = await load(
+            self._context.store, self._context.keys, self.number, fields, config, claimed_at, self._chain.confirm
+        )
         self._decider = None
         self._hears_from = None
         await self._context.steps.at(Step.CORRELATOR_LOADED, self.number)
