@@ -227,7 +227,6 @@ class GroupLoop:
         now = self._clock.monotonic()
         if now < self._commit_at and not force:
             return
-        self._commit_at = now + 1.0
         offsets = {
             place: offset
             for place, offset in self._handler.committable().items()
@@ -235,6 +234,7 @@ class GroupLoop:
         }
         if not offsets:
             return
+        self._commit_at = now + 1.0
         try:
             await self._consumer.commit(offsets)
         except (CommitFailedError, IllegalStateError, KafkaError) as error:

@@ -21,6 +21,8 @@ from typing import Any, Protocol
 
 import structlog
 
+import correlator.pipeline
+import notifier.pipeline
 from kernel.config.schema import Config
 from kernel.config.settings import Settings
 from kernel.steps import Step
@@ -29,6 +31,7 @@ from tests.pipeline.harness import Pipeline
 FORK = multiprocessing.get_context("forkserver")
 FORK.set_forkserver_preload(["pytest", "tests.faults.crash"])
 HANG = 60.0
+RECORDS_A_TURN = 2
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,8 @@ def _process(
     os.dup2(file, 1)
     os.dup2(file, 2)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory())
+    # A member takes its backlog in many turns, so that work is left wherever it is struck, on a fast machine too.
+    correlator.pipeline.RECORDS = notifier.pipeline.RECORDS = RECORDS_A_TURN
     asyncio.run(_member(settings, config, roles, plan, connection))
 
 
