@@ -18,7 +18,7 @@ from correlator.state import Shard
 from kernel.clock import Millis
 from kernel.config.schema import Config
 from kernel.model.incident import Fact, IncidentEvent, IncidentRecord, IncidentStatus
-from kernel.model.signals import Change, Command, Counts, Heartbeat, Refresh, Signal, SignalRecord, Transition
+from kernel.model.signals import ChangeSeen, Command, Counts, Heartbeat, Refresh, Signal, SignalRecord, Transition
 
 
 class Decider:
@@ -56,7 +56,7 @@ class Decider:
         elif isinstance(signal, Command):
             self._commands.take(signal)
         else:
-            assert isinstance(signal, Change | Heartbeat)
+            assert isinstance(signal, ChangeSeen | Heartbeat)
             self.shard.total(f"not_yet:{type(signal).__name__.lower()}", 1)
         return 0
 

@@ -12,6 +12,7 @@ from ingest.adapters.unpack import unpack
 from kernel.clock import Millis, rfc3339
 from kernel.config.schema import Config, SourceConfig
 from kernel.model.alert import Alert, Origin, Status
+from kernel.model.change import Change
 
 AUTO: Final = "auto"
 
@@ -22,8 +23,9 @@ def explain(
     """A payload as this source reads it, as a stable JSON object.
 
     `{"source", "outcome", "alerts": [{"fingerprint", "status", "severity", "name", "service", "starts_at",
-    "ends_at", "labels"}], "changes": [], "reason"}`: times RFC 3339 in UTC, absent values null, `ends_at` only of
-    resolved alerts. `name` is a configured source or an adapter's name; `auto` detects, and `source` is then the
+    "ends_at", "labels"}], "changes": [{"fingerprint", "what", "name", "service", "where", "who", "when", "revision",
+    "link", "outcome", "labels"}], "reason"}`: times RFC 3339 in UTC, absent values null, `ends_at` only of resolved
+    alerts. `name` is a configured source or an adapter's name; `auto` detects, and `source` is then the
     detected one (`auto` where none is). `now_ms` stands for the arrival.
 
     Raises UnknownAdapter for a name that is neither.
@@ -42,7 +44,7 @@ def explain(
         return _shown(source, adapter.parse(message))
     except NotUnderstood as error:
         hint = "" if adapter is None else _other(adapter, body, lower)
-        return _answer(source, Outcome.QUARANTINED, [], f"{error.reason}: {error.detail}{hint}")
+        return _answer(source, Outcome.QUARANTINED, [], [], f"{error.reason}: {error.detail}{hint}")
 
 
 def _known(name: str, config: Config) -> Adapter:
@@ -69,11 +71,30 @@ def _other(adapter: Adapter, body: bytes, headers: Mapping[str, str]) -> str:
 
 
 def _shown(source: str, parsed: Parsed) -> dict[str, Any]:
-    return _answer(source, parsed.outcome, [_alert(alert) for alert in parsed.alerts], parsed.reason)
+    alerts, changes = [_alert(alert) for alert in parsed.alerts], [_change(change) for change in parsed.changes]
+    return _answer(source, parsed.outcome, alerts, changes, parsed.reason)
 
 
-def _answer(source: str, outcome: Outcome, alerts: list[dict[str, Any]], reason: str) -> dict[str, Any]:
-    return {"source": source, "outcome": outcome.value, "alerts": alerts, "changes": [], "reason": reason}
+def _answer(
+    source: str, outcome: Outcome, alerts: list[dict[str, Any]], changes: list[dict[str, Any]], reason: str
+) -> dict[str, Any]:
+    return {"source": source, "outcome": outcome.value, "alerts": alerts, "changes": changes, "reason": reason}
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "fingerprint": change.fingerprint,
+        "what": change.what,
+        "name": change.name,
+        "service": change.service,
+        "where": change.where,
+        "who": change.who,
+        "when": rfc3339(change.when),
+        "revision": change.revision,
+        "link": change.link,
+        "outcome": change.outcome.value,
+        "labels": change.labels,
+    }
 
 
 def _alert(alert: Alert) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from ingest.partition import RawPartition
 from ingest.read import Reader, Route
 from ingest.slice import Slice, Todo
 from ingest.windows import Windows
-from kernel.model.alert import Alert, Kind, Origin, Stamp
+from kernel.model.alert import Alert, Origin, Stamp
 from kernel.model.naming import shard_of_incident
-from kernel.model.signals import Command, CommandBody, Passed, Refresh, Transition
+from kernel.model.signals import ChangeSeen, Command, CommandBody, Passed, Refresh, Transition
 
 log = structlog.get_logger(__name__)
 
@@ -103,10 +103,11 @@ class Judge:
         out.alerts += parsed.total
         out.took_defaults(source, parsed.defaults)
         for alert in parsed.alerts:
-            if alert.kind is Kind.CHANGE:
-                out.tallies[source, "ignored"] += 1
-                continue
             out.todo.append(Todo(alert, self._reader.shard(alert), source, part.counter))
+        for change in parsed.changes:
+            # No window holds changes back: there are few, and the newest observation of one wins.
+            out.signal(self._reader.shard_of(change.tenant, change.labels), ChangeSeen(change), record.timestamp)
+            out.tallies[source, "change"] += 1
         if parsed.refusals:
             out.refuse(part.place.topic, source, record, parsed.refusals)
         for item, command in enumerate(parsed.commands):
@@ -117,19 +118,38 @@ class Judge:
     def _take_command(
         self, part: RawPartition, record: ConsumerRecord, item: int, body: CommandBody, out: Slice
     ) -> None:
-        shard = shard_of_incident(body.incident)
+        shards = self._shards_meant(body)
         if not self._may_command(part.place.topic):
             reason, detail = Reason.COMMAND_NOT_ALLOWED, "commands are taken from answers.raw only, through the gateway"
-        elif shard is None or shard >= self._shards:
+        elif not shards:
             reason, detail = Reason.MISSING_IDENTITY, f"{body.incident!r} is no id of an incident of this deployment"
         else:
-            origin = Origin(part.topic_id, record.partition, record.offset, item)
-            command = Command(body.id, body.verb, body.incident, body.by, origin, record.timestamp, body.note)
-            out.signal(shard, command, record.timestamp)
+            command = Command(
+                body.id,
+                body.verb,
+                body.incident,
+                body.by,
+                Origin(part.topic_id, record.partition, record.offset, item),
+                record.timestamp,
+                body.note,
+                body.alert,
+                body.episode,
+                body.tenant,
+                broad=len(shards) > 1,
+            )
+            for shard in shards:
+                out.signal(shard, command, record.timestamp)
             out.commands[body.verb, "taken"] += 1
             return
         out.refuse(part.place.topic, "other", record, [Refusal(item, reason, detail)])
         out.commands[body.verb, "dead"] += 1
+
+    def _shards_meant(self, body: CommandBody) -> Sequence[int]:
+        """Where a command goes: its incident's shard; that of its alert's domain, or all where labels make domains."""
+        if body.alert:
+            return self._reader.shards_of_tenant(body.tenant)
+        shard = shard_of_incident(body.incident)
+        return () if shard is None or shard >= self._shards else (shard,)
 
     async def settle(self, out: Slice) -> None:
         """Look up what memory lacks, then decide every waiting alert in order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -167,8 +167,16 @@ class Reader:
 
     def shard(self, alert: Alert) -> int:
         """The shard of an alert's domain."""
+        return self.shard_of(alert.tenant, alert.labels)
+
+    def shards_of_tenant(self, tenant: str) -> Sequence[int]:
+        """Every shard in which a tenant's alerts may be."""
+        return range(self._shards) if self._of.correlation.domain else (self.shard_of(tenant, {}),)
+
+    def shard_of(self, tenant: str, values: Mapping[str, str]) -> int:
+        """The shard of the domain of a tenant and these labels."""
         labels = self._of.correlation.domain
-        domain = (alert.tenant, *(alert.labels.get(name, "") for name in labels)) if labels else (alert.tenant,)
+        domain = (tenant, *(values.get(name, "") for name in labels)) if labels else (tenant,)
         found = self._shard_of.get(domain)
         if found is None:
             found = shard_of(domain, self._shards)

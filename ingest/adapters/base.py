@@ -18,6 +18,7 @@ import msgspec
 from kernel.clock import Millis
 from kernel.config.schema import SourceConfig
 from kernel.model.alert import Alert, Origin, Severity, Status
+from kernel.model.change import Change
 from kernel.model.signals import CommandBody
 
 CLAMP_MS = 5 * 60_000
@@ -114,19 +115,24 @@ class Refusal:
 
 @dataclass(slots=True)
 class Parsed:
-    """What an adapter made of a body. `total` alerts were in it: good ones and refused ones."""
+    """What an adapter made of a body. `total` alerts and changes were in it: good ones and refused ones.
+
+    `heartbeats` are the names of heartbeats that the body itself is, beside those that its alerts may be.
+    """
 
     outcome: Outcome
     alerts: list[Alert] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     commands: list[CommandBody] = field(default_factory=list)
+    heartbeats: list[str] = field(default_factory=list)
     defaults: dict[Default, int] = field(default_factory=dict)
     reason: str = ""
 
     @property
     def total(self) -> int:
-        """Alerts in the body, good and refused."""
-        return len(self.alerts) + len(self.refusals)
+        """Alerts and changes in the body, good and refused."""
+        return len(self.alerts) + len(self.changes) + len(self.refusals)
 
     def took_default(self, default: Default, n: int = 1) -> None:
         """Count a documented default."""
@@ -146,6 +152,41 @@ class Glance(msgspec.Struct, frozen=True, gc=False):
     raw: Any
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """An adapter's row of the table of sources (docs/sources.md), and how its sender is connected.
+
+    Texts are Markdown; `connect` ends with the exact snippet of the vendor's own configuration. `proof` says how the
+    vendor proves a message's origin, in the words of the source's setting `proof`.
+    """
+
+    identity: str
+    firing: str
+    resolved: str
+    observed: str
+    severity: str
+    proof: str
+    connect: str
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What a door answers a sender that expects more than a status: Slack's challenge, for one."""
+
+    status: int = 200
+    body: bytes = b""
+    kind: bytes = b"application/json"
+
+
+class Handshake(msgspec.Struct, frozen=True):
+    """A message that only opens or closes a connection, and is never an alert: the door answers it and forwards nothing.
+
+    `confirm` is an address that the sender wants asked, if the proof of origin allows its host.
+    """
+
+    reply: Reply
+    confirm: str = ""
+
+
 class Adapter(ABC):
     """One vendor's format. Its docstring says what the vendor uses to tell the same alert again, and the source."""
 
@@ -153,6 +194,18 @@ class Adapter(ABC):
     title: ClassVar[str]
     shape: ClassVar[tuple[str, ...]]
     """Top-level fields of a usual body: what names the nearest adapter of a body that no adapter recognises."""
+    about: ClassVar[About]
+    headers: ClassVar[tuple[str, ...]] = ()
+    """Request headers, in lower case, that the door passes on with a body which does not say all by itself."""
+    forms: ClassVar[bool] = False
+    """Whether bodies may be HTML forms (`application/x-www-form-urlencoded`) beside JSON."""
+    answers: ClassVar[bool] = False
+    """Whether people's answers come in the same stream as alerts: the door writes it to `answers.raw` then."""
+
+    greets: ClassVar[bool] = False
+    """Whether senders open a connection by a message of its own; the door asks `handshake` of every body then."""
+    accepted: ClassVar[Reply | None] = None
+    """What this vendor wants to hear where its message was taken; None: 202, as other sources."""
 
     @abstractmethod
     def recognises(self, body: Any, headers: Mapping[str, str]) -> bool:
@@ -161,6 +214,11 @@ class Adapter(ABC):
     @abstractmethod
     def parse(self, message: Message) -> Parsed:
         """The whole body. Raises NotUnderstood where it is not of this form at all."""
+
+    def handshake(self, body: bytes, headers: Mapping[str, str]) -> Handshake | None:
+        """The handshake that a proven body is, None for all others. Never raises, whatever the bytes are."""
+        del body, headers
+        return None
 
     def glance(self, message: Message) -> Sequence[Glance] | None:
         """The alerts of a body without decoding them, or None where this adapter or body has no such short way."""

@@ -20,19 +20,8 @@ from typing import Any, ClassVar, Final
 from msgspec import Struct
 
 from ingest.adapters.base import Adapter, Message, NotUnderstood, Outcome, Parsed, Reason, severity_of
-from ingest.adapters.reading import (
-    add_alert,
-    as_list,
-    as_object,
-    attempt,
-    decode,
-    finish,
-    scalar,
-    text_at,
-    texts_at,
-    time_of,
-    time_or_none,
-)
+from ingest.adapters.making import add_alert, attempt, finish
+from ingest.adapters.reading import as_list, as_object, decode, scalar, text_at, texts_at, time_of, time_or_none
 from ingest.adapters.words import SEVERITIES
 from kernel.model.alert import Status
 

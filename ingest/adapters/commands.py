@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from ingest.adapters.base import Adapter, Message, NotUnderstood, Outcome, Parsed, Reason
-from ingest.adapters.reading import SUMMARY_BYTES, clean_text, decode_as, finish
+from ingest.adapters.making import finish
+from ingest.adapters.reading import SUMMARY_BYTES, clean_text, decode_as
 from kernel.model.signals import CommandEnvelope
 
 _envelope: Final = msgspec.json.Decoder(CommandEnvelope)
@@ -32,7 +33,9 @@ class Commands(Adapter):
 
     def parse(self, message: Message) -> Parsed:
         command = decode_as(_envelope, message.body, "the command").command
-        for field in ("id", "incident", "by"):
+        if bool(command.incident) == bool(command.alert):
+            raise NotUnderstood(Reason.MISSING_FIELD, "command must name an incident or an alert, and not both")
+        for field in ("id", "alert" if command.alert else "incident", "by"):
             value = getattr(command, field)
             if not value.strip() or len(value) > _MAX_ID:
                 raise NotUnderstood(Reason.MISSING_FIELD, f"command.{field} must have 1 to {_MAX_ID} characters")
@@ -42,4 +45,4 @@ class Commands(Adapter):
             clean_text(command.note, SUMMARY_BYTES, parsed, lines=True),
         )
         parsed.commands.append(msgspec.structs.replace(command, by=by, note=note))
-        return finish(parsed, f"{command.verb} of {clean_text(command.incident, 80, parsed)}")
+        return finish(parsed, f"{command.verb} of {clean_text(command.incident or command.alert, 80, parsed)}")

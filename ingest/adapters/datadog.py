@@ -21,17 +21,8 @@ from typing import Any, ClassVar, Final
 
 from ingest.adapters.base import Adapter, Message, NotUnderstood, Outcome, Parsed, Reason, severity_of
 from ingest.adapters.groups import valid_for
-from ingest.adapters.reading import (
-    add_alert,
-    as_object,
-    attempt,
-    decode,
-    finish,
-    kind_of,
-    scalar,
-    time_of,
-    time_or_none,
-)
+from ingest.adapters.making import add_alert, attempt, finish
+from ingest.adapters.reading import as_object, decode, kind_of, scalar, time_of, time_or_none
 from kernel.clock import Millis
 from kernel.model.alert import Severity, Status
 

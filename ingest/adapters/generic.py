@@ -24,13 +24,11 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from ingest.adapters.base import Adapter, Message, NotUnderstood, Outcome, Parsed, Reason, clamp, severity_of
 from ingest.adapters.groups import valid_for
+from ingest.adapters.making import add_alert, attempt, finish
 from ingest.adapters.reading import (
-    add_alert,
     as_list,
     as_object,
-    attempt,
     decode,
-    finish,
     kind_of,
     scalar,
     text_at,

@@ -15,7 +15,8 @@ from typing import Any, ClassVar, Final
 
 from ingest.adapters.base import Adapter, Message, NotUnderstood, Outcome, Parsed, Reason, severity_of
 from ingest.adapters.groups import looks_like_group, parse_group, valid_for
-from ingest.adapters.reading import add_alert, as_list, as_object, attempt, decode, finish, scalar, text_at, texts_at
+from ingest.adapters.making import add_alert, attempt, finish
+from ingest.adapters.reading import as_list, as_object, decode, scalar, text_at, texts_at
 from ingest.adapters.words import SEVERITIES
 from kernel.model.alert import Status
 

@@ -17,18 +17,8 @@ from functools import partial
 from typing import Any, Final
 
 from ingest.adapters.base import Message, NotUnderstood, Outcome, Parsed, Reason, clamp, severity_of
-from ingest.adapters.reading import (
-    add_alert,
-    as_list,
-    as_object,
-    attempt,
-    finish,
-    kind_of,
-    moment,
-    text_at,
-    texts_at,
-    time_or_none,
-)
+from ingest.adapters.making import add_alert, attempt, finish
+from ingest.adapters.reading import as_list, as_object, kind_of, moment, text_at, texts_at, time_or_none
 from ingest.adapters.words import SEVERITIES, annotation_links, label_name
 from kernel.clock import Millis
 from kernel.config.schema import SourceConfig

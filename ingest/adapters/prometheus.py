@@ -30,15 +30,13 @@ from ingest.adapters.base import (
     clamp,
     severity_of,
 )
+from ingest.adapters.making import add_alert, attempt, finish
 from ingest.adapters.reading import (
     ABSENT,
     UNREADABLE,
-    add_alert,
     as_object,
-    attempt,
     decode,
     decode_as,
-    finish,
     kind_of,
     moment,
     text_at,

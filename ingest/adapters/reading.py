@@ -1,13 +1,9 @@
-"""What all adapters share: strict decoding, times, clean text, and the one place where an alert is made.
-
-Everything here raises `NotUnderstood` and nothing else, whatever the bytes are. Inside a body an adapter turns it
-into the refusal of one alert (`attempt`), so that the neighbours of a bad alert live.
-"""
+"""What all adapters read with: strict decoding, times, clean text. Raises NotUnderstood and nothing else."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -16,18 +12,12 @@ import msgspec
 
 from ingest.adapters.base import (
     Default,
-    Message,
     NotUnderstood,
-    Outcome,
     Parsed,
     Reason,
-    Refusal,
-    clamp,
-    printable,
 )
 from kernel.clock import Millis
-from kernel.model.alert import Alert, Kind, Link, Severity, Status
-from kernel.model.naming import fingerprint
+from kernel.model.alert import Link
 
 NAME_BYTES: Final = 4 * 1024
 SUMMARY_BYTES: Final = 4 * 1024
@@ -240,100 +230,3 @@ def clean_links(links: Iterable[tuple[str, str]], parsed: Parsed) -> tuple[Link,
                 continue
             seen[address] = Link(clean_text(text, 80, parsed), address)
     return tuple(seen.values())
-
-
-def add_alert(
-    message: Message,
-    parsed: Parsed,
-    index: int,
-    *,
-    identity: Mapping[str, str],
-    name: str,
-    status: Status,
-    severity: Severity,
-    labels: Mapping[str, str],
-    observed_at: Millis | None = None,
-    kind: Kind = Kind.PROBLEM,
-    service: str | None = None,
-    summary: str = "",
-    description: str = "",
-    links: Iterable[tuple[str, str]] = (),
-    starts_at: Millis | None = None,
-    ends_at: Millis | None = None,
-    valid_for: Millis | None = None,
-) -> None:
-    """Make the alert and append it to `parsed`.
-
-    Identity is taken over the values as they were sent, before anything is cut or cleaned; a source's own
-    `identity` setting (names of labels) takes the place of the vendor's. Parts without a value tell nothing apart
-    and are left out. Raises NotUnderstood (`missing_identity`) where no part is left.
-    """
-    chosen = message.config.identity
-    parts = {key: labels.get(key, "") for key in chosen} if chosen else identity
-    parts = {key: value for key, value in parts.items() if value}
-    if not parts:
-        wanted = f"any of the labels {', '.join(chosen)}" if chosen else "labels or an id"
-        raise NotUnderstood(
-            Reason.MISSING_IDENTITY, f"nothing tells this alert from another: {wanted} must have a value"
-        )
-    shown = clean_labels(labels, parsed)
-    parsed.alerts.append(
-        Alert(
-            source=message.source,
-            fingerprint=fingerprint(message.tenant, message.source, parts),
-            name=clean_text(name, NAME_BYTES, parsed) or "unnamed",
-            status=status,
-            severity=severity,
-            observed_at=clamp(observed_at, message.arrival, parsed),
-            received_at=message.arrival,
-            origin=message.origin_of(index),
-            tenant=message.tenant,
-            kind=kind,
-            service=clean_text(service, NAME_BYTES, parsed) if service else shown.get("service"),
-            summary=clean_text(summary, SUMMARY_BYTES, parsed),
-            description=clean_text(description, DESCRIPTION_BYTES, parsed, lines=True),
-            labels=shown,
-            links=clean_links(links, parsed),
-            starts_at=starts_at,
-            ends_at=ends_at if status is Status.RESOLVED else None,
-            valid_for=valid_for if status is Status.FIRING else None,
-        )
-    )
-
-
-def attempt(parsed: Parsed, index: int, make: Callable[[], None]) -> None:
-    """Run what makes one alert; where it cannot be taken, its refusal stands in its place and it took no defaults."""
-    before = dict(parsed.defaults)
-    try:
-        make()
-    except NotUnderstood as error:
-        parsed.defaults = before
-        parsed.refusals.append(Refusal(index, error.reason, error.detail))
-
-
-_WORDING: Final = {
-    Default.SEVERITY_MISSING: "severity missing, medium taken",
-    Default.SEVERITY_UNKNOWN: "severity unknown, high taken; map it under `severities` of the source",
-    Default.TIME_CLAMPED: "time far in the future, clamped",
-    Default.TIME_UNREADABLE: "time unreadable, taken as absent",
-    Default.CONTROL_CHARACTERS: "control characters replaced by spaces",
-    Default.TRUNCATED: "text too long, cut",
-}
-_NAMED_REFUSALS = 5
-
-
-def finish(parsed: Parsed, note: str = "") -> Parsed:
-    """Set outcome and reason from what was found: refusals, documented defaults, and the adapter's own note."""
-    parts = [note] if note else []
-    named = [f"alert {r.index}: {r.reason}: {r.detail}" for r in parsed.refusals[:_NAMED_REFUSALS]]
-    parts += named
-    if len(parsed.refusals) > len(named):
-        parts.append(f"and {len(parsed.refusals) - len(named)} more refused")
-    parts += [f"{_WORDING[default]} ({n})" for default, n in sorted(parsed.defaults.items())]
-    if parsed.alerts:
-        reports = all(alert.kind is Kind.REPORT for alert in parsed.alerts)
-        parsed.outcome = Outcome.REPORT if reports else Outcome.ALERTS
-    elif parsed.refusals:
-        parsed.outcome = Outcome.QUARANTINED
-    parsed.reason = printable("; ".join(parts))
-    return parsed

@@ -6,6 +6,7 @@ Every hash is taken over length-prefixed fields, so ("ab", "c") and ("a", "bc") 
 from __future__ import annotations
 
 import hashlib
+import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -76,6 +77,18 @@ def shard_of_incident(incident: str) -> int | None:
     if len(tail) == 16 and head[:1] == "s" and head[1:].isdigit() and head[1:].isascii():
         return int(head[1:])
     return None
+
+
+_OWN_KEY = re.compile(r"(s\d{2,4}-[a-z2-7]{16})#([a-z2-7]{8})(?:#P[1-4])?")
+
+
+def own_key(text: str) -> tuple[str, str] | None:
+    """(incident, episode) where a vendor's key is one that stormfold gave it: `incident#episode`, or with a priority.
+
+    Whatever carries such a key is about an incident that stormfold told of itself, never a new alert.
+    """
+    found = _OWN_KEY.fullmatch(text)
+    return (found[1], found[2]) if found else None
 
 
 def episode_of(opener: Origin) -> str:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from kernel.clock import Millis
 from kernel.model.alert import Alert, Origin, Stamp, Status
+from kernel.model.change import Change
 
 SCHEMA_VERSION = 1
 MAX_SIGNALS = 500
@@ -62,11 +63,18 @@ class Verb(StrEnum):
     """What a person may ask of an incident."""
 
     ACKNOWLEDGE = "acknowledge"
+    UNACKNOWLEDGE = "unacknowledge"
     RESOLVE = "resolve"
+    NOTE = "note"
 
 
 class Command(Struct, frozen=True, tag="command"):
-    """A person's answer, taken from `answers.raw` only; `id` is the request's, `arrival` the record's time."""
+    """A person's answer, taken from `answers.raw` only; `id` is the request's, `arrival` the record's time.
+
+    It names an `incident`, or the fingerprint of an `alert` whose incident is meant. An `episode` or a `tenant` that
+    is given must be the incident's; what belongs to another episode or tenant changes nothing. One that is `broad`
+    was sent to every shard, because its sender could not know the alert's domain.
+    """
 
     id: str
     verb: Verb
@@ -75,24 +83,29 @@ class Command(Struct, frozen=True, tag="command"):
     origin: Origin
     arrival: Millis
     note: str = ""
+    alert: str = ""
+    episode: str = ""
+    tenant: str = ""
+    broad: bool = False
 
 
-class Change(Struct, frozen=True, tag="change"):
+class ChangeSeen(Struct, frozen=True, tag="change"):
     """Something changed in a system: what, where, who, when."""
 
-    alert: Alert
+    change: Change
 
 
 class Heartbeat(Struct, frozen=True, tag="heartbeat"):
-    """A source said that it is alive."""
+    """What was expected of a source came: `name` is the heartbeat's in the configuration."""
 
+    name: str
     source: str
     tenant: str
     origin: Origin
     arrival: Millis
 
 
-Signal = Transition | Refresh | Counts | Command | Change | Heartbeat
+Signal = Transition | Refresh | Counts | Command | ChangeSeen | Heartbeat
 
 
 class SignalRecord(Struct, frozen=True):
@@ -105,13 +118,19 @@ class SignalRecord(Struct, frozen=True):
 
 
 class CommandBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of a record of `answers.raw` written by the gateway: `{"command": {...}}`."""
+    """The body of a record of `answers.raw` written by the gateway: `{"command": {...}}`.
+
+    Fields as of `Command`; exactly one of `incident` and `alert` has a value.
+    """
 
     id: str
     verb: Verb
-    incident: str
-    by: str
+    incident: str = ""
+    by: str = ""
     note: str = ""
+    alert: str = ""
+    episode: str = ""
+    tenant: str = ""
 
 
 class CommandEnvelope(Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from kernel.model.alert import Alert, Link, Origin, Severity, Stamp, Status
+from kernel.model.change import Change, ChangeOutcome
 from kernel.model.codec import encode
 from kernel.model.delivery import Action, DeliveryRow, LedgerKey, Outcome
 from kernel.model.incident import (
@@ -25,7 +26,7 @@ from kernel.model.incident import (
 )
 from kernel.model.schema import DOCUMENTS, document, main, rendered
 from kernel.model.signals import (
-    Change,
+    ChangeSeen,
     Command,
     CommandBody,
     CommandEnvelope,
@@ -94,6 +95,7 @@ DOC = IncidentDoc(
     sample=["0" * 32],
     timeline=[TimelineEntry(1, "opened", "first_sight")],
 )
+CHANGE = Change("github", "0" * 32, "deployment", "deploy api", ChangeOutcome.SUCCEEDED, 5, 5, ORIGIN, service="api")
 WRITTEN: dict[str, Any] = {
     "answers.raw": CommandEnvelope(CommandBody("id", Verb.RESOLVE, KEY.incident, "ann", "restarted")),
     "signals": SignalRecord(
@@ -104,8 +106,8 @@ WRITTEN: dict[str, Any] = {
             Refresh(ALERT),
             Counts("a" * 32, 2, 10, 18, (Count("0" * 32, Status.FIRING, 4, STAMP),)),
             Command("id", Verb.ACKNOWLEDGE, KEY.incident, "ann", ORIGIN, 5),
-            Change(ALERT),
-            Heartbeat("prometheus", "default", ORIGIN, 5),
+            ChangeSeen(CHANGE),
+            Heartbeat("watchdog", "prometheus", "default", ORIGIN, 5),
         ),
     ),
     "incidents": IncidentRecord(3, 9, "owner", (IncidentEvent(Fact.OPENED, 9, 1, 5, "first_sight", HEADLINE),)),

@@ -117,7 +117,7 @@ def test_a_command() -> None:
     ("change", "says"),
     [
         ({"verb": "explode"}, "verb"),
-        ({"incident": ""}, "command.incident must have"),
+        ({"incident": ""}, "command must name an incident"),
         ({"by": "x" * 201}, "command.by must have"),
         ({"note": 4}, "note"),
         ({"sudo": True}, "sudo"),
