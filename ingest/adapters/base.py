@@ -178,7 +178,7 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Handshake(msgspec.Struct, frozen=True):
-    """A message that only opens or closes a connection, and is never an alert: the door answers it and forwards nothing.
+    """A message that only opens or closes a connection and is no alert: the door answers it and forwards nothing.
 
     `confirm` is an address that the sender wants asked, if the proof of origin allows its host.
     """
