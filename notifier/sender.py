@@ -91,7 +91,7 @@ class Sender:
         # The correlator knows the team that a rule names; whoever reads a delivery wants the one that was chosen.
         line = msgspec.structs.replace(doc.headline, team=doc.team or None)
         text = compose(line, row.key, line.team, doc.team_reason, template)
-        return Delivery(row.key, row.attempt, line, text, self._context.clock.now_ms())
+        return Delivery(row.key, row.attempt, line, text, self._context.clock.now_ms(), _thread(doc, row.key))
 
     async def _outcome(
         self, row: DeliveryRow, outcome: Outcome, reason: str, retry_after_ms: int = 0, remote_id: str = ""
@@ -158,3 +158,13 @@ class Sender:
             await self._outcome(row, found.outcome, "found by reading back", 0, found.remote_id)
         else:
             await self._outcome(row, Outcome.NOT_SENT, "not found by reading back")
+
+
+def _thread(doc: NotifierDoc, key: LedgerKey) -> str:
+    """The remote id of the first page of this episode at this target: what follows belongs under it."""
+    pages = (
+        entry
+        for entry in doc.ledger
+        if (entry.key.target, entry.key.episode, entry.key.action) == (key.target, key.episode, Action.PAGE)
+    )
+    return next((entry.remote_id for entry in pages if entry.outcome is Outcome.SENT and entry.remote_id), "")

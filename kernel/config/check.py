@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from kernel.config.hours import BusinessHours
 from kernel.config.matchers import parse_matcher
 from kernel.config.nodes import Path_, Place, Problem, Reader, did_you_mean
-from kernel.config.schema import Config, Console, PagerDuty, PriorityConfig, RouteConfig, RuleConfig, Webhook
+from kernel.config.schema import Config, Console, PagerDuty, PriorityConfig, RouteConfig, RuleConfig, Slack, Webhook
 from kernel.config.values import Duration
 
 T = TypeVar("T")
@@ -25,6 +25,7 @@ WORKAROUND = "workaround"
 UNMATCHED = "unmatched"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_SLACK_ID = re.compile(r"[CGD][A-Z0-9]{6,20}")
 _SECTIONS_WITH_NAMES = ("sources", "teams", "channels")
 
 
@@ -183,8 +184,11 @@ class _Checker:
             if isinstance(channel, Console):
                 continue
             self._url(channel, (*path, "url"))
+            if isinstance(channel, Slack) and not _SLACK_ID.fullmatch(channel.channel):
+                hint = "write the id that Slack shows under the channel's details, such as C024BE91L"
+                self.say((*path, "channel"), f"{channel.channel!r} is not the id of a Slack channel", hint)
 
-    def _url(self, channel: PagerDuty | Webhook, path: Path_) -> None:
+    def _url(self, channel: PagerDuty | Webhook | Slack, path: Path_) -> None:
         try:
             parts = urlsplit(channel.url)
             host, port = parts.hostname, parts.port
@@ -195,7 +199,9 @@ class _Checker:
             self.say(path, "url is not an address of the web", "write https://HOST/PATH")
             return
         if parts.username is not None or parts.password is not None:
-            self.say(path, "url holds credentials", "take them out of the url; requests are signed by `secret`")
+            self.say(
+                path, "url holds credentials", "take them out of the url; what a channel needs has a setting of its own"
+            )
         if parts.fragment:
             self.say(path, "url ends in a #fragment, which is never sent", "take it out")
         if _private(host) and not channel.allow_private:

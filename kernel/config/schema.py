@@ -119,13 +119,26 @@ class Webhook(Strict, frozen=True, tag="webhook", tag_field="type"):
     per_minute: int = 600
 
 
+class Slack(Strict, frozen=True, tag="slack", tag_field="type"):
+    """A channel of Slack, by a bot's token (scopes `chat:write`, and `channels:history` or `groups:history` to look
+    back after a doubt). `channel` is its id, not its name; `buttons` need an app whose interactivity points here.
+    """
+
+    token: Secret
+    channel: str
+    url: str = "https://slack.com/api"
+    buttons: bool = True
+    allow_private: bool = False
+    per_minute: int = 60
+
+
 class Console(Strict, frozen=True, tag="console", tag_field="type"):
     """Prints to the process's own output: for laptops and for the demo."""
 
     per_minute: int = 6_000
 
 
-ChannelConfig = PagerDuty | Webhook | Console
+ChannelConfig = PagerDuty | Webhook | Slack | Console
 
 
 class CorrelationConfig(Strict, frozen=True):

@@ -30,13 +30,17 @@ class Text:
 
 @dataclass(frozen=True)
 class Delivery:
-    """One attempt. `headline` is the incident as it is now; `key` says what is delivered, the same on every attempt."""
+    """One attempt. `headline` is the incident as it is now; `key` says what is delivered, the same on every attempt.
+
+    `thread` is the remote id of what opened this episode at the same target, empty where there is none.
+    """
 
     key: LedgerKey
     attempt: int
     headline: Headline
     text: Text
     sent_at_ms: Millis
+    thread: str = ""
 
     @property
     def action(self) -> Action:

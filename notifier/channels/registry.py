@@ -6,10 +6,11 @@ from typing import assert_never
 
 import aiohttp
 
-from kernel.config.schema import ChannelConfig, Console, PagerDuty, Webhook
+from kernel.config.schema import ChannelConfig, Console, PagerDuty, Slack, Webhook
 from notifier.channels.base import Channel, Writer
 from notifier.channels.console import ConsoleChannel
 from notifier.channels.pagerduty import PagerDutyChannel
+from notifier.channels.slack import SlackChannel
 from notifier.channels.webhook import WebhookChannel
 
 
@@ -24,6 +25,8 @@ def build(name: str, config: ChannelConfig, http: aiohttp.ClientSession, console
                 return WebhookChannel.from_config(name, config, http)
             case PagerDuty():
                 return PagerDutyChannel.from_config(name, config, http)
+            case Slack():
+                return SlackChannel.from_config(name, config, http)
             case Console():
                 return ConsoleChannel(name, console)
             case _:
