@@ -6,28 +6,28 @@ of their names. Durations are written `10m`, secrets `{env: NAME}` or `{file: PA
 
 from __future__ import annotations
 
-from msgspec import Struct, field
+from msgspec import field
 
+from kernel.config.proof import ProofConfig
+from kernel.config.section import Strict
 from kernel.config.values import Duration, Secret
 from kernel.model.alert import Severity
 from kernel.model.incident import Level
 
 
-class Strict(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of all sections."""
-
-
 class SourceConfig(Strict, frozen=True):
     """A source of alerts. `adapter` names the adapter (default: the source's own name).
 
-    `token` is what the gateway asks for (bearer, or basic with any user); without one the door of this source is
-    open, which `stormfold check` points out. `repeat_interval` is how often the sender repeats a firing alert
+    `token` is what the gateway asks for (bearer, or basic with any user), the short form of `proof` of type `token`;
+    `proof` is how else a message proves its origin. Without either the door of this source is open, which
+    `stormfold check` points out. `repeat_interval` is how often the sender repeats a firing alert
     (Alertmanager's setting of that name); `identity` overrides the label names that identify an alert.
     `tenant_header` lets a record put straight on Kafka name its tenant.
     """
 
     adapter: str | None = None
     token: Secret | None = None
+    proof: ProofConfig | None = None
     tenant: str = "default"
     tenant_header: bool = False
     repeat_interval: Duration | None = None

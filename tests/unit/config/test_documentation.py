@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from kernel.config import schema
+from kernel.config.section import Strict
 from kernel.config.values import Duration
 
 TEXT = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
@@ -38,7 +39,7 @@ def test_every_section_of_the_schema_is_there() -> None:
     for field in msgspec.structs.fields(schema.Config):
         assert f"## `{field.name}`" in TEXT
     for name, kind in vars(schema).items():
-        if isinstance(kind, type) and issubclass(kind, schema.Strict) and kind not in (schema.Strict, schema.Config):
+        if isinstance(kind, type) and issubclass(kind, Strict) and kind not in (Strict, schema.Config):
             assert kind in SECTIONS.values(), name
 
 

@@ -1,0 +1,1 @@
+"""Proof of origin: whether a message comes from whom its source names, form by form, and whether it came before."""
