@@ -6,17 +6,27 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ingest.adapters.alertmanager import Alertmanager
+from ingest.adapters.argocd import ArgoCD
+from ingest.adapters.aws_deployments import AwsDeployments
 from ingest.adapters.base import Adapter
+from ingest.adapters.cdevents import CDEvents
 from ingest.adapters.cloudwatch import CloudWatch
 from ingest.adapters.commands import Commands
 from ingest.adapters.datadog import Datadog
+from ingest.adapters.flux import Flux
 from ingest.adapters.generic import Generic
+from ingest.adapters.github import GitHub
 from ingest.adapters.grafana import Grafana
 from ingest.adapters.prometheus import Prometheus
 from kernel.config.schema import SourceConfig
 
 _ORDER: Final[tuple[Adapter, ...]] = (
     Commands(),
+    CDEvents(),
+    AwsDeployments(),
+    GitHub(),
+    ArgoCD(),
+    Flux(),
     CloudWatch(),
     Datadog(),
     Grafana(),
