@@ -1,14 +1,25 @@
-"""What people ask: acknowledge and resolve, each applied once, in order, or dead with its reason."""
+"""What people ask: acknowledge, take that back, note, resolve; each applied once, in order, or dead with its reason.
+
+A command names an incident, or an alert whose incident is meant. What it is for may still be on its way: it waits, and
+what comes later for the same target waits behind it.
+"""
 
 from __future__ import annotations
 
 from correlator.moves import ANSWERS, Moves
 from correlator.state import Incident, Shard
-from correlator.waiting import COMMAND_WAITS, WaitingCommand
+from correlator.waiting import COMMAND_WAITS, MAX_BEHIND, MAX_TARGETS, WaitingCommand
 from kernel.clock import Millis
 from kernel.model.incident import Fact, IncidentStatus
 from kernel.model.signals import Command, Verb
 from kernel.model.state import MemberState
+
+_BY_ALERT = "alert/"
+
+
+def target_of(command: Command) -> str:
+    """What a command is for, as the shard's waiting list names it: an incident's id, or `alert/` and a fingerprint."""
+    return f"{_BY_ALERT}{command.alert}" if command.alert else command.incident
 
 
 class Commands:
@@ -27,60 +38,146 @@ class Commands:
             return
         shard.fence(fence, f"{origin.offset}.{origin.item}")
         shard.arrival = max(shard.arrival, command.arrival)
-        incident = self._meant(command.incident)
-        if incident is None or command.incident in shard.commands:
-            until = command.arrival + COMMAND_WAITS
-            shard.commands.setdefault(command.incident, []).append(WaitingCommand(command, until))
-            shard.touch("waiting", f"c:{command.incident}")
-            shard.set_timer(f"command:{command.incident}", until)
-            return
-        self._apply(incident, command)
+        target = target_of(command)
+        incident = self._ready(command)
+        if incident is None or target in shard.commands:
+            self._wait(target, command)
+        else:
+            self._apply(incident, command)
 
-    def _meant(self, name: str) -> Incident | None:
-        """The incident of that name, or the one that it was merged into."""
+    def _wait(self, target: str, command: Command) -> None:
+        shard = self._shard
+        behind = shard.commands.get(target, [])
+        if len(behind) >= MAX_BEHIND or (not behind and len(shard.commands) >= MAX_TARGETS):
+            self._give_up(command, "too many commands wait for what they are for")
+            return
+        until = command.arrival + COMMAND_WAITS
+        shard.commands.setdefault(target, []).append(WaitingCommand(command, until))
+        shard.touch("waiting", f"c:{target}")
+        shard.set_timer(f"command:{target}", until)
+
+    # --- what is meant
+
+    def _ready(self, command: Command) -> Incident | None:
+        """The incident that a command can be applied to now.
+
+        An answer to an alert comes by another way than the alert: where its incident is over, the alert that opens the
+        next episode may still be under way.
+        """
+        incident = self._meant(command)
+        if command.alert and incident is not None and not incident.doc.status.live and command.verb is not Verb.NOTE:
+            return None
+        return incident
+
+    def _meant(self, command: Command) -> Incident | None:
+        """The incident of that name or of that alert, or the one that it was merged into."""
+        name = command.incident
+        if command.alert:
+            member = self._shard.members.get(command.alert)
+            name = member.incident if member is not None else ""
         incident = self._shard.incidents.get(name)
         while incident is not None and incident.doc.merged_into is not None:
             incident = self._shard.incidents.get(incident.doc.merged_into)
         return incident
 
-    def arrived(self, name: str) -> None:
-        """An incident came to be: what waited for it is applied in order."""
-        waiting = self._shard.commands.pop(name, None)
-        if waiting is None:
-            return
-        self._shard.touch("waiting", f"c:{name}")
-        self._shard.drop_timer(f"command:{name}")
-        for entry in waiting:
-            self._apply(self._shard.incidents[name], entry.command)
+    def _episodes(self, command: Command, incident: Incident) -> tuple[str, ...]:
+        """The episode in force, and the last one of the named incident where that was merged into this one."""
+        named = self._shard.incidents.get(command.incident, incident)
+        return incident.doc.episode, named.doc.episode
 
-    def expire(self, name: str, now: Millis) -> None:
-        """Commands for an incident that never came are dead."""
-        waiting = self._shard.commands.get(name, [])
-        dead = [entry for entry in waiting if entry.until <= now]
+    # --- those that wait
+
+    def opened(self, name: str) -> None:
+        """An incident came to be: what waited for it is applied in order."""
+        self._arrived(name)
+
+    def seen(self, fingerprint: str) -> None:
+        """An alert was seen in full: it may be in a live incident now."""
+        self._arrived(f"{_BY_ALERT}{fingerprint}")
+
+    def _arrived(self, target: str) -> None:
+        waiting = self._shard.commands.get(target)
+        if waiting is None or self._ready(waiting[0].command) is None:
+            return
+        del self._shard.commands[target]
+        self._shard.touch("waiting", f"c:{target}")
+        self._shard.drop_timer(f"command:{target}")
+        for entry in waiting:
+            incident = self._meant(entry.command)
+            if incident is not None:
+                self._apply(incident, entry.command)
+
+    def expire(self, target: str, now: Millis) -> None:
+        """Commands for what never came are dead; those for an incident that is over change nothing."""
+        waiting = self._shard.commands.get(target, [])
         rest = [entry for entry in waiting if entry.until > now]
-        for entry in dead:
-            self._shard.dead.append((entry.command, f"no incident {name} is known in this shard"))
+        for entry in waiting:
+            if entry.until <= now:
+                incident = self._meant(entry.command)
+                if incident is not None:
+                    self._apply(incident, entry.command)
+                elif entry.command.alert:
+                    self._give_up(entry.command, f"no alert {entry.command.alert} is known in this shard")
+                else:
+                    self._give_up(entry.command, f"no incident {target} is known in this shard")
         if rest:
-            self._shard.commands[name] = rest
-            self._shard.set_timer(f"command:{name}", rest[0].until)
+            self._shard.commands[target] = rest
+            self._shard.set_timer(f"command:{target}", rest[0].until)
         else:
-            self._shard.commands.pop(name, None)
-        self._shard.touch("waiting", f"c:{name}")
+            self._shard.commands.pop(target, None)
+        self._shard.touch("waiting", f"c:{target}")
+
+    def _give_up(self, command: Command, why: str) -> None:
+        if command.broad:
+            # It was sent to every shard, and is meant for one of them at most.
+            self._count(command, "elsewhere")
+        else:
+            self._shard.dead.append((command, why))
+
+    def _count(self, command: Command, outcome: str) -> None:
+        self._shard.total(f"commands:{command.verb}:{outcome}", 1)
+
+    # --- effects
 
     def _apply(self, incident: Incident, command: Command) -> None:
         doc = incident.doc
+        if command.tenant and command.tenant != doc.tenant:
+            # Nothing of it may show in an incident of somebody else's.
+            self._count(command, "other_tenant")
+            self._give_up(command, f"the incident is not one of the tenant {command.tenant}")
+            return
+        if command.id in doc.answers:
+            return
         doc.answers.append(command.id)
         del doc.answers[:-ANSWERS]
         self._shard.touch("incidents", doc.id)
+        if command.episode and command.episode not in self._episodes(command, incident):
+            self._count(command, "other_episode")
+            if doc.status.live:
+                why = f"the {command.verb} by {command.by} is about an earlier episode; it changed nothing"
+                self._moves.remark(incident, command.arrival, "passed over", why)
+            return
+        self._answer(incident, command)
+
+    def _answer(self, incident: Incident, command: Command) -> None:
+        doc, at = incident.doc, command.arrival
         said = f"by {command.by}" + (f": {command.note}" if command.note else "")
         if command.verb is Verb.ACKNOWLEDGE:
             if doc.status is IncidentStatus.OPEN:
                 doc.status, doc.answered_by = IncidentStatus.ACKNOWLEDGED, command.by
-                doc.cause_arrival = command.arrival
-                self._moves.say(incident, Fact.ACKNOWLEDGED, command.arrival, said)
+                doc.cause_arrival = at
+                self._moves.say(incident, Fact.ACKNOWLEDGED, at, said)
+        elif command.verb is Verb.UNACKNOWLEDGE:
+            if doc.status is IncidentStatus.ACKNOWLEDGED:
+                doc.status, doc.answered_by = IncidentStatus.OPEN, None
+                doc.cause_arrival = at
+                self._moves.say(incident, Fact.UNACKNOWLEDGED, at, said)
+        elif command.verb is Verb.NOTE:
+            if command.note:
+                self._moves.say(incident, Fact.NOTED, at, said)
         elif doc.status.live:
             self._handle(incident)
-            self._moves.resolve(incident, command.arrival, said, command.by)
+            self._moves.resolve(incident, at, said, command.by)
 
     def _handle(self, incident: Incident) -> None:
         """Those still firing are handled: the episode ends, not they."""

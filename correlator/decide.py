@@ -49,7 +49,7 @@ class Decider:
             self._clockwork.advance(min(signal.alert.received_at, self.shard.time))
             before = len(self.shard.events)
             self._observer.alert(signal.alert, signal.reason if isinstance(signal, Transition) else "refreshed")
-            self._meet(before)
+            self._meet(before, signal.alert.fingerprint)
             return 1
         if isinstance(signal, Counts):
             self._observer.counts(signal)
@@ -60,12 +60,13 @@ class Decider:
             self.shard.total(f"not_yet:{type(signal).__name__.lower()}", 1)
         return 0
 
-    def _meet(self, before: int) -> None:
-        """Commands that waited for an incident which has just been opened."""
+    def _meet(self, before: int, fingerprint: str) -> None:
+        """Commands that waited for an alert which was just seen, or for an incident which it has just opened."""
         if self.shard.commands:
             for event in self.shard.events[before:]:
                 if event.fact is Fact.OPENED:
-                    self._commands.arrived(event.headline.id)
+                    self._commands.opened(event.headline.id)
+            self._commands.seen(fingerprint)
 
     def advance(self, to: Millis) -> None:
         """The shard's time has come so far."""

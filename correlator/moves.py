@@ -42,14 +42,20 @@ class Moves:
         doc.epoch = self.shard.epoch
         doc.changed_at = max(doc.changed_at, at)
         if fact is not Fact.JOINED:
-            doc.timeline.append(TimelineEntry(at, fact.value, reason))
-            if len(doc.timeline) > TIMELINE:
-                del doc.timeline[TIMELINE // 4]
+            _note_down(doc.timeline, TimelineEntry(at, fact.value, reason))
         self.shard.quiet.pop(doc.id, None)
         self.shard.touch("incidents", doc.id)
         line = self.headline(incident)
         self.shard.said += 1
         self.shard.events.append(IncidentEvent(fact, doc.epoch, doc.revision, at, reason, line, self.shard.seen))
+
+    def remark(self, incident: Incident, at: Millis, what: str, why: str) -> None:
+        """A line of the timeline that tells of something without effect; nobody else hears of it."""
+        timeline = incident.doc.timeline
+        if timeline and (timeline[-1].what, timeline[-1].why) == (what, why):
+            return
+        _note_down(timeline, TimelineEntry(at, what, why))
+        self.shard.touch("incidents", incident.doc.id)
 
     def quietly(self, incident: Incident, at: Millis, reason: str) -> None:
         """Something that needs no fact of its own: one is said at the end of the turn."""
@@ -326,6 +332,13 @@ class Moves:
                 self.shard.set_timer(f"drop:{name}", due)
         self.shard.set_timer(f"forget:{doc.id}", due + self.config.correlation.keep_closed)
         self.say(incident, Fact.CLOSED, due, "stayed resolved for its grace")
+
+
+def _note_down(timeline: list[TimelineEntry], entry: TimelineEntry) -> None:
+    """The first quarter of a full timeline stays: how it began; what follows gives way to what is new."""
+    timeline.append(entry)
+    if len(timeline) > TIMELINE:
+        del timeline[TIMELINE // 4]
 
 
 _NO_SCORE = score(Extent(), (), Config(), 0)

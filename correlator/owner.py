@@ -151,6 +151,9 @@ class ShardOwner:
                 metrics.inexact_ranges_total.inc(n)
             elif name.startswith("unattributed:"):
                 metrics.unattributed_alerts_total.labels(name.partition(":")[2]).inc(n)
+            elif name.startswith("commands:"):
+                _, verb, outcome = name.split(":")
+                metrics.commands_total.labels(verb, outcome).inc(n)
 
     def _tell(self, change: Change, events: Sequence[IncidentEvent], dead: Sequence[tuple[bytes, str]]) -> None:
         epoch, owner = self._chain.epoch, self._chain.owner
@@ -202,7 +205,18 @@ class ShardOwner:
 
 
 def _dead_command(command: Command, reason: str) -> str:
-    body = CommandEnvelope(CommandBody(command.id, command.verb, command.incident, command.by, command.note))
+    body = CommandEnvelope(
+        CommandBody(
+            id=command.id,
+            verb=command.verb,
+            incident=command.incident,
+            by=command.by,
+            note=command.note,
+            alert=command.alert,
+            episode=command.episode,
+            tenant=command.tenant,
+        )
+    )
     headers = {
         "source": "stormfold",
         "reason": "command_expired",

@@ -10,6 +10,8 @@ from kernel.model.signals import Command, Count
 
 MAX_WAITING = 20_000
 COMMAND_WAITS = 30_000
+MAX_TARGETS = 2_000
+MAX_BEHIND = 100
 
 
 class WaitingCounts(Struct, array_like=True):

@@ -1,4 +1,4 @@
-"""The incident API for people and tools: what is open and why, and the two answers a person may give.
+"""The incident API for people and tools: what is open and why, and the answers that a person may give.
 
 It reads the correlator's and the notifier's keys and writes nothing there: an answer goes to `answers.raw` and the
 effect is awaited. Every error is JSON, `{"error": sentence}`.
@@ -194,6 +194,8 @@ async def _answer(request: Request[Any, Any, Any], incident: str, verb: Verb) ->
         answer = msgspec.json.decode(body, type=Answer) if body.strip() else Answer()
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise HTTPException(status_code=400, detail=f'the body is not {{"by": text, "note": text}}: {error}') from None
+    if verb is Verb.NOTE and not answer.note.strip():
+        raise HTTPException(status_code=400, detail='there is no note: write {"note": text}')
     result = await _desk(request.app.state).command(incident, verb, answer)
     return Response(result, status_code=202 if isinstance(result, Queued) else 200)
 
@@ -221,6 +223,17 @@ async def acknowledge(request: Request[Any, Any, Any], incident: FromPath[str]) 
 async def resolve(request: Request[Any, Any, Any], incident: FromPath[str]) -> Response[Effect | Queued]:
     """As for an acknowledgement."""
     return await _answer(request, incident, Verb.RESOLVE)
+
+
+@post(
+    "/incidents/{incident:str}/note",
+    status_code=200,
+    responses={**_ERRORS, 202: _QUEUED},
+    summary="Write a note into an incident's timeline",
+)
+async def note(request: Request[Any, Any, Any], incident: FromPath[str]) -> Response[Effect | Queued]:
+    """As for an acknowledgement, with a `note` that is not empty."""
+    return await _answer(request, incident, Verb.NOTE)
 
 
 def _problem(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response[Problem]:
@@ -258,13 +271,16 @@ def _version() -> str:
         return "0"
 
 
+_HANDLERS: Final = [list_incidents, show_incident, acknowledge, resolve, note]
+
+
 def incident_api(context: Context, link: Link) -> Asgi:
     """The API as an ASGI application."""
     away = (StoreUnavailable, ShardLost, NeverStarted, Undecodable, _Away)
     handlers: dict[Any, Any] = {HTTPException: _on_http, 500: _on_bug, Exception: _on_bug}
     handlers |= dict.fromkeys(away, _on_away)
     return Litestar(  # type: ignore[return-value]
-        [Router("/api/v1", route_handlers=[list_incidents, show_incident, acknowledge, resolve], guards=[_guard])],
+        [Router("/api/v1", route_handlers=_HANDLERS, guards=[_guard])],
         state=State({"desk": Desk(context, link)}),
         exception_handlers=handlers,
         logging_config=None,

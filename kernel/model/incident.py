@@ -73,6 +73,8 @@ class Fact(StrEnum):
     RAISED = "raised"
     LOWERED = "lowered"
     ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    NOTED = "noted"
     RESOLVED = "resolved"
     REOPENED = "reopened"
     CLOSED = "closed"

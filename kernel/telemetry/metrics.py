@@ -94,8 +94,8 @@ class Metrics:
         self.suppression_ratio.set_function(self._suppression)
         self.commands_total = self._counter(
             "commands",
-            "Answers of people (acknowledge, resolve) by outcome. 'dead' or 'expired': the incident named was unknown;"
-            " look at 'stormfold dead list'.",
+            "Answers of people (acknowledge, note, resolve) by outcome. 'dead' or 'expired': the incident or alert was"
+            " unknown; look at 'stormfold dead list'. 'other_episode', 'other_tenant': it was about something else.",
             ("verb", "outcome"),
         )
         self.unattributed_alerts_total = self._counter(

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "incident": ("stormfold.cli.incidents:incident", "Show one incident, and why it is what it is."),
     "ack": ("stormfold.cli.incidents:ack", "Acknowledge an incident."),
     "resolve": ("stormfold.cli.incidents:resolve", "Resolve an incident."),
+    "note": ("stormfold.cli.incidents:note", "Write a note into an incident's timeline."),
     "dead": ("stormfold.cli.dead:app", "Dead letters: list, show, replay."),
     "topics": ("stormfold.cli.topics:app", "Topics: plan, apply."),
     "shard": ("stormfold.cli.shard:app", "The way out of a lost shard."),

@@ -1,4 +1,4 @@
-"""`stormfold incidents`, `incident`, `ack`, `resolve`: the gateway's incident API for people at a terminal."""
+"""`stormfold incidents`, `incident`, `ack`, `note`, `resolve`: the gateway's incident API for people at a terminal."""
 
 from __future__ import annotations
 
@@ -166,6 +166,22 @@ def resolve(incident_id: _Id, by: _By = "operator", note: _Note = "", as_json: _
         typer.echo(_queued(incident_id, said))
     else:
         typer.echo(f"{incident_id} is {said['status']}; {_firing(said['firing'])}")
+
+
+def note(
+    incident_id: _Id,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What is to be remembered.", show_default=False)],
+    by: _By = "operator",
+    as_json: _Json = False,
+) -> None:
+    """Write a note into an incident's timeline; it pages nobody."""
+    said = _answer(incident_id, "note", by, text)
+    if as_json:
+        typer.echo(json.dumps(said, ensure_ascii=False))
+    elif said.get("queued"):
+        typer.echo(_queued(incident_id, said))
+    else:
+        typer.echo(f"noted in the timeline of {incident_id}")
 
 
 def _firing(n: int) -> str:

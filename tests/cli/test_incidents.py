@@ -71,6 +71,12 @@ async def test_from_the_list_to_the_resolve(p: Pipeline, receiver: Receiver, she
     said = (await shell("incident", incident, "--json")).json
     assert (said["status"], said["answered_by"]) == ("acknowledged", "joe")
     assert "on it" in said["timeline"][-1]["why"]
+    done = await shell("note", incident, "rolled back", "--by", "joe")
+    assert (done.code, done.out) == (0, f"noted in the timeline of {incident}\n")
+    assert (await shell("note", incident, " ")).code == 1
+    said = (await shell("incident", incident, "--json")).json
+    assert (said["status"], said["timeline"][-1]["what"]) == ("acknowledged", "noted")
+    assert said["timeline"][-1]["why"] == "by joe: rolled back"
     done = await shell("resolve", incident)
     assert done.code == 0
     assert done.out.startswith(f"{incident} is resolved; 2 of its members still fire: they page nobody again")

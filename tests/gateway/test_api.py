@@ -218,6 +218,7 @@ async def test_the_rest_of_the_server(running: Running) -> None:
         "/api/v1/incidents",
         "/api/v1/incidents/{incident}",
         "/api/v1/incidents/{incident}/ack",
+        "/api/v1/incidents/{incident}/note",
         "/api/v1/incidents/{incident}/resolve",
     }
     assert (await ask(running, "GET", "/readyz", {}))[0] == 200
