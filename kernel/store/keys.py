@@ -5,6 +5,7 @@
 | `NS:{TOPICID.pN}:cut`         | hash   | permanent | `done`, `intent`: how far a raw partition is cut              |
 | `NS:{sNN}:win:BUCKET`         | hash   | 2 leases+ | fingerprint -> mark of the last observation that went through |
 | `NS:progress`                 | hash   | permanent | `TOPICID.N` -> arrival time up to which that partition is cut |
+| `NS:seen:SOURCE:HASH`         | string | as told   | there: a delivery of that name was taken at the door          |
 | `NS:{sNN}:c:chain`            | hash   | permanent | correlator: epoch, owner, turn, topic, pos, echo, fences      |
 | `NS:{sNN}:c:members`          | hash   | permanent | fingerprint -> Member                                         |
 | `NS:{sNN}:c:facts`            | hash   | permanent | fingerprint -> Facts                                          |
@@ -52,6 +53,10 @@ class Keys:
     def progress(self) -> str:
         """How far every raw partition is cut, in arrival time."""
         return f"{self.namespace}:progress"
+
+    def seen(self, source: str, name_hash: str) -> str:
+        """That a delivery of a source was taken. Each lies where its name falls: they are asked for one by one."""
+        return f"{self.namespace}:seen:{source}:{name_hash}"
 
     def correlator(self, shard: int, part: str) -> str:
         """One of chain, members, facts, incidents, waiting, timers, outbox."""
