@@ -61,6 +61,14 @@ class Store(Protocol):
         """Set a field where it is missing."""
         ...
 
+    async def get(self, key: str) -> bytes | None:
+        """A string, None where there is none."""
+        ...
+
+    async def put(self, key: str, value: Arg, lifetime: int) -> None:
+        """Set a string that is gone after so many milliseconds."""
+        ...
+
     async def zrange_scores(self, key: str) -> list[tuple[bytes, float]]:
         """A whole sorted set, lowest score first."""
         ...
@@ -151,6 +159,13 @@ class RedisStore:
 
     async def hsetnx(self, key: str, name: str, value: str) -> bool:
         return bool(await self._call(self._redis.hsetnx(key, name, value)))
+
+    async def get(self, key: str) -> bytes | None:
+        found: bytes | None = await self._call(self._redis.get(key))
+        return found
+
+    async def put(self, key: str, value: Arg, lifetime: int) -> None:
+        await self._call(self._redis.set(key, value, px=lifetime))
 
     async def zrange_scores(self, key: str) -> list[tuple[bytes, float]]:
         found = await self._call(self._redis.zrange(key, 0, -1, withscores=True))

@@ -229,6 +229,25 @@ class Metrics:
             " sender send fewer alerts at once.",
             ("source", "reason"),
         )
+        self.door_replays_total = self._counter(
+            "door_replays",
+            "Deliveries that had been taken before and were not published again. Many: the sender does not get our"
+            " answer in time and tries again.",
+            ("source",),
+        )
+        self.door_replay_unshared_total = self._counter(
+            "door_replay_unshared",
+            "Times that the memory of taken deliveries was asked ('seen') or told ('remember') without Redis. Rising:"
+            " Redis is away, so a delivery that comes again through another gateway is published again.",
+            ("step",),
+        )
+        self.door_clock_skew_seconds = self._gauge(
+            "door_clock_skew_seconds",
+            "Worst difference between our clock and a source's, as its signatures say, in the last 5 to 10 minutes;"
+            " negative: the sender is ahead. Above 60: set the clock of the one that is wrong; at 300 most signatures"
+            " are refused.",
+            ("source",),
+        )
         self.door_unacknowledged_bytes = self._gauge(
             "door_unacknowledged_bytes",
             "Bytes accepted from senders that Kafka has not acknowledged. Stays high: look at the brokers.",

@@ -131,6 +131,15 @@ async def test_windows_have_a_life_of_their_own(store: RedisStore, keys: Keys) -
     assert not PERMANENT.match(key)
 
 
+async def test_strings_end_by_themselves(store: RedisStore, keys: Keys) -> None:
+    key = keys.seen("pager", "0" * 32)
+    assert await store.get(key) is None
+    await store.put(key, b"", 60_000)
+    assert await store.get(key) == b""
+    assert 0 < await store._redis.pttl(key) <= 60_000
+    assert not PERMANENT.match(key)
+
+
 async def test_a_script_is_loaded_again_after_it_was_forgotten(store: RedisStore, keys: Keys) -> None:
     epoch = await claimed(store, keys)
     await store._redis.script_flush()

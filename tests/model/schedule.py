@@ -208,6 +208,13 @@ class ModelStore:
     async def hsetnx(self, key: str, name: str, value: str) -> bool:
         return bool(await self._pass("hsetnx", lambda: self.inner.hsetnx(key, name, value)))
 
+    async def get(self, key: str) -> bytes | None:
+        found: bytes | None = await self._pass("get", lambda: self.inner.get(key))
+        return found
+
+    async def put(self, key: str, value: Arg, lifetime: int) -> None:
+        await self._pass("put", lambda: self.inner.put(key, value, lifetime))
+
     async def zrange_scores(self, key: str) -> list[tuple[bytes, float]]:
         found: list[tuple[bytes, float]] = await self._pass("zrange", lambda: self.inner.zrange_scores(key))
         return found
