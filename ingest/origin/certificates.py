@@ -11,7 +11,6 @@ import asyncio
 import re
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
-from datetime import UTC
 from typing import Final
 
 import aiohttp
@@ -147,8 +146,8 @@ def _read(body: bytes, now: Millis) -> _Kept:
     if not isinstance(key, RSAPublicKey) or key.key_size < 2048:
         refused = CertificateRefused("the certificate's key is not RSA of 2048 bits or more")
         return _Kept(refused, now + REFUSED_MS)
-    begins = int(certificate.not_valid_before_utc.astimezone(UTC).timestamp() * 1000)
-    ends = int(certificate.not_valid_after_utc.astimezone(UTC).timestamp() * 1000)
+    begins = int(certificate.not_valid_before_utc.timestamp() * 1000)
+    ends = int(certificate.not_valid_after_utc.timestamp() * 1000)
     if not begins - 300_000 <= now < ends:
         return _Kept(CertificateRefused("the certificate is not in force at this time"), now + REFUSED_MS)
     return _Kept(key, ends)

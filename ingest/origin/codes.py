@@ -112,9 +112,7 @@ class Codes:
     def _name(self, value: bytes) -> bytes:
         name = value.strip()
         if len(name) > MAX_NAME or any(not 0x21 <= letter <= 0x7E for letter in name):
-            sentence = (
-                f"{self._scheme.name_header} must be at most {MAX_NAME} printable letters of ASCII, no spaces"
-            )
+            sentence = f"{self._scheme.name_header} must be at most {MAX_NAME} printable letters of ASCII, no spaces"
             raise NotProven(400, "malformed", sentence)
         return name
 

@@ -47,16 +47,7 @@ def _prover(source: str, proof: forms.ProofConfig, certificates: Certificates) -
             return _vendors(source, proof)
 
 
-def _vendors(
-    source: str,
-    proof: forms.PagerDutyProof
-    | forms.SlackProof
-    | forms.GrafanaProof
-    | forms.ZendeskProof
-    | forms.GitHubProof
-    | forms.SentryProof
-    | forms.HmacProof,
-) -> Codes:
+def _vendors(source: str, proof: forms.VendorProof) -> Codes:
     keys = _keys(proof.secrets)
     match proof:
         case forms.PagerDutyProof():

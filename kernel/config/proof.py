@@ -122,19 +122,9 @@ class SnsProof(Strict, frozen=True, tag="sns", tag_field="type"):
     window: Duration = Duration(3_600_000)
 
 
-ProofConfig = (
-    TokenProof
-    | HeaderProof
-    | PagerDutyProof
-    | SlackProof
-    | GrafanaProof
-    | ZendeskProof
-    | GitHubProof
-    | SentryProof
-    | StandardWebhooksProof
-    | HmacProof
-    | SnsProof
-)
+VendorProof = PagerDutyProof | SlackProof | GrafanaProof | ZendeskProof | GitHubProof | SentryProof | HmacProof
+SecretProof = TokenProof | HeaderProof | StandardWebhooksProof | VendorProof
+ProofConfig = SecretProof | SnsProof
 
 # The region is spelled out: `sns.s3.amazonaws.com` is a bucket that anybody may have made.
 REGION: Final = r"[a-z]{2,4}(?:-[a-z]+){1,2}-[0-9]{1,2}"

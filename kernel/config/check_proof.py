@@ -1,0 +1,110 @@
+"""What is wrong, and what is allowed but rarely meant, in the `proof` of a source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from kernel.config import proof as forms
+from kernel.config.nodes import Path_
+from kernel.config.schema import SourceConfig
+from kernel.config.values import Duration
+
+Finding = tuple[Path_, str, str]
+"""Where below the source, what is wrong, what to write."""
+
+_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_SECOND: Final = Duration(1_000)
+_HOUR: Final = Duration(3_600_000)
+_MONTH: Final = Duration(2_592_000_000)
+
+# The adapters whose vendor signs in this form, and others of which it is known that theirs does not.
+_VENDORS: Final[dict[str, tuple[str, ...]]] = {
+    "pagerduty": ("pagerduty",),
+    "slack": ("slack",),
+    "grafana": ("grafana",),
+    "zendesk": ("zendesk",),
+    "github": ("github",),
+    "sentry": ("sentry",),
+    "sns": ("cloudwatch", "aws_deployments"),
+}
+_OTHERS: Final = frozenset(
+    {name for names in _VENDORS.values() for name in names}
+    | {"alertmanager", "prometheus", "datadog", "opsgenie", "argocd", "flux", "newrelic", "zabbix", "nagios", "icinga"}
+)
+
+
+def form_of(proof: forms.ProofConfig) -> str:
+    """The word of `type`."""
+    return str(proof.__struct_config__.tag)
+
+
+def problems_of(source: SourceConfig) -> Iterator[Finding]:
+    """What no single value shows. Secrets that were not read are not judged."""
+    proof = source.proof
+    if proof is None:
+        return
+    if source.token is not None:
+        yield (
+            ("token",),
+            "the source has both token and proof",
+            "write one of them; `token` is the short form of a proof",
+        )
+    if isinstance(proof, forms.SnsProof):
+        yield from _topics(proof)
+    else:
+        yield from _secrets(proof)
+    for name in ("header", "timestamp_header"):
+        value = getattr(proof, name, None)
+        if value is not None and not _HEADER.fullmatch(value):
+            yield ("proof", name), f"{value!r} is not the name of a header", "write the header's name alone"
+    for name, high in (("window", _HOUR), ("remember", _MONTH)):
+        span = getattr(proof, name, None)
+        if span is not None and not _SECOND <= span <= high:
+            yield ("proof", name), f"{name} is {span}", f"write {_SECOND} to {high}"
+
+
+def _topics(proof: forms.SnsProof) -> Iterator[Finding]:
+    if not proof.topics:
+        what = "no topic is named: everybody can have Amazon sign a message of a topic of his own"
+        yield ("proof", "topics"), what, "write topics: [arn:aws:sns:REGION:ACCOUNT:NAME]"
+    for index, topic in enumerate(proof.topics):
+        if not forms.TOPIC.fullmatch(topic):
+            hint = "write arn:aws:sns:REGION:ACCOUNT:NAME"
+            yield ("proof", "topics", index), f"{topic!r} is not the ARN of a topic", hint
+
+
+def _secrets(proof: forms.SecretProof) -> Iterator[Finding]:
+    count = len(proof.secrets)
+    if not count:
+        yield ("proof", "secrets"), "no secret is named", "write secrets: [{env: NAME}]"
+    if count > forms.MAX_SECRETS:
+        what = f"{count} secrets are active; while one is exchanged there are {forms.MAX_SECRETS}"
+        yield ("proof", "secrets"), what, "take out those that no sender uses any more"
+    if isinstance(proof, forms.StandardWebhooksProof):
+        for index, secret in enumerate(proof.secrets):
+            if not secret.reveal():
+                continue
+            try:
+                forms.standard_key(secret)
+            except ValueError as error:
+                yield ("proof", "secrets", index), str(error), "copy the whole secret as the sender shows it"
+
+
+def oddities_of(name: str, source: SourceConfig) -> Iterator[Finding]:
+    """What is allowed but rarely meant."""
+    proof = source.proof
+    if proof is None:
+        if source.token is None:
+            hint = f"write token: {{env: {re.sub('[^A-Z0-9]', '_', name.upper())}_TOKEN}} or a proof"
+            yield (), f"anybody may post alerts as {name!r}: the source has no token and no proof", hint
+        return
+    form, adapter = form_of(proof), source.adapter or name
+    fits = _VENDORS.get(form)
+    if fits is not None and adapter in _OTHERS and adapter not in fits:
+        what = f"the source {name!r} is read by the adapter {adapter!r}, whose vendor does not sign as {form!r} says"
+        yield ("proof",), what, f"{form} fits {' and '.join(fits)}"
+    if isinstance(proof, forms.GrafanaProof | forms.HmacProof) and proof.timestamp_header is None:
+        what = f"the source {name!r} cannot tell a captured message that is sent again: its signature holds no time"
+        yield ("proof",), what, "set timestamp_header here and at the sender, if it has one"
