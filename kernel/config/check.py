@@ -10,6 +10,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from kernel.config.check_proof import oddities_of, problems_of
 from kernel.config.hours import BusinessHours
 from kernel.config.matchers import parse_matcher
 from kernel.config.nodes import Path_, Place, Problem, Reader, did_you_mean
@@ -120,6 +121,8 @@ class _Checker:
             if source.repeat_interval is not None:
                 self.within(source.repeat_interval, SECOND, None, (*path, "repeat_interval"))
             self.label_names(source.identity, (*path, "identity"))
+            for below, what, hint in problems_of(source):
+                self.say((*path, *below), what, hint)
 
     def teams(self) -> None:
         for name, team in self.config.teams.items():
@@ -260,9 +263,8 @@ def warnings_of(config: Config, places: Mapping[Path_, Place], first_file: str) 
 
 def _odd_names(config: Config) -> Iterator[tuple[Path_, str, str]]:
     for name, source in config.sources.items():
-        if source.token is None:
-            hint = f"write token: {{env: {re.sub('[^A-Z0-9]', '_', name.upper())}_TOKEN}}"
-            yield ("sources", name), f"anybody may post alerts as {name!r}: the source has no token", hint
+        for below, what, hint in oddities_of(name, source):
+            yield ("sources", name, *below), what, hint
     for name, team in config.teams.items():
         if not team.notify:
             what = f"the team {name!r} has no notify channel: P3 and P4 go where its pages go"
