@@ -1,0 +1,103 @@
+"""What is fuzzed: one target a reader of strangers' bytes, with what has to hold whatever they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from ingest.adapters.base import Adapter, NotUnderstood, Outcome, Parsed
+from ingest.adapters.registry import ADAPTERS
+from ingest.explain import AUTO, explain
+from kernel.config.load import load
+from kernel.config.schema import Config
+from kernel.model.signals import MAX_RECORD_BYTES
+from tests.fuzz.structure import split
+from tests.unit.adapters.helpers import ARRIVAL, SAMPLES, message
+
+MAPPINGS = Path(__file__).parents[2] / "deploy" / "mappings"
+
+
+class Target(NamedTuple):
+    """A reader: `run` raises whatever must not happen, `seeds` are inputs to begin with."""
+
+    name: str
+    run: Callable[[bytes], None]
+    seeds: tuple[bytes, ...]
+
+
+def hold(adapter: Adapter, raw: bytes, headers: dict[str, str] | None = None) -> None:
+    """What is true of an adapter whatever it is given: the declared exception only, and results that can be written."""
+    given, detail = msgspec.structs.replace(message(raw, adapter.name), headers=headers or {}), ""
+    adapter.handshake(raw, headers or {})
+    try:
+        parsed = adapter.parse(given)
+    except NotUnderstood as error:
+        parsed, detail = Parsed(Outcome.IGNORED), error.detail
+    assert detail.isprintable()
+    assert parsed.outcome is not Outcome.QUARANTINED or parsed.refusals
+    assert parsed.reason.isprintable()
+    for alert in parsed.alerts:
+        assert len(msgspec.json.encode(alert)) < MAX_RECORD_BYTES
+        assert len(alert.fingerprint) == 32
+        assert alert.observed_at <= ARRIVAL + 300_000
+        assert alert.valid_for is None or alert.valid_for > 0
+    for change in parsed.changes:
+        assert len(msgspec.json.encode(change)) < MAX_RECORD_BYTES
+        assert len(change.fingerprint) == 32
+        assert change.when <= ARRIVAL + 300_000
+    for command in parsed.commands:
+        assert bool(command.incident) != bool(command.alert)
+        assert len(msgspec.json.encode(command)) < MAX_RECORD_BYTES
+    try:
+        glances = adapter.glance(given)
+    except NotUnderstood:
+        return
+    for index, glance in enumerate(glances or ()):
+        adapter.build(given, glance, index, Parsed(Outcome.IGNORED))
+
+
+def _adapter(adapter: Adapter) -> Target:
+    def run(data: bytes) -> None:
+        headers, body = split(data) if adapter.headers else ({}, data)
+        hold(adapter, body, {name: value.decode("latin-1") for name, value in headers.items()})
+
+    samples = sorted((SAMPLES / adapter.name).glob("*"))
+    return Target(f"adapter.{adapter.name}", run, tuple(path.read_bytes() for path in samples))
+
+
+def _detection(config: Config | None, seeds: tuple[bytes, ...]) -> Target:
+    def run(data: bytes) -> None:
+        found = explain(AUTO, data, {}, config, ARRIVAL)
+        msgspec.json.encode(found)
+        assert found["alerts"] or found["changes"] or found["reason"]
+
+    return Target("detection", run, seeds)
+
+
+def _shipped() -> Config | None:
+    return load(MAPPINGS, os.environ, secrets=False).config if MAPPINGS.is_dir() else None
+
+
+def _mapping(name: str, config: Config, seeds: tuple[bytes, ...]) -> Target:
+    def run(data: bytes) -> None:
+        found = explain(name, data, {}, config, ARRIVAL)
+        msgspec.json.encode(found)
+        assert found["reason"].isprintable()
+
+    return Target(f"mapping.{name}", run, seeds)
+
+
+def targets() -> Iterator[Target]:
+    """Every target, in a fixed order."""
+    every = [_adapter(adapter) for adapter in ADAPTERS.values()]
+    yield from every
+    seeds = tuple(seed for target in every for seed in target.seeds)
+    config = _shipped()
+    yield _detection(config, seeds)
+    for name in sorted(config.sources if config else ()):
+        assert config is not None
+        yield _mapping(name, config, seeds[:20])
