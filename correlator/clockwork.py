@@ -6,6 +6,7 @@ down or a dead source resolves nothing.
 
 from __future__ import annotations
 
+from correlator.changes import Changes
 from correlator.commands import Commands
 from correlator.moves import Moves
 from correlator.state import Shard
@@ -16,9 +17,10 @@ from kernel.model.state import Member, MemberState
 class Clockwork:
     """Fires a shard's timers in due order."""
 
-    def __init__(self, moves: Moves, commands: Commands) -> None:
+    def __init__(self, moves: Moves, commands: Commands, changes: Changes) -> None:
         self._moves = moves
         self._commands = commands
+        self._changes = changes
         self._shard: Shard = moves.shard
 
     def advance(self, to: Millis) -> None:
@@ -37,6 +39,8 @@ class Clockwork:
             self._unattributed(key)
         elif kind == "command":
             self._commands.expire(key, now)
+        elif kind == "change":
+            self._changes.expire(key, now)
         elif (incident := self._shard.incidents.get(key)) is not None:
             if kind == "close":
                 self._moves.close(incident, now)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from correlator.changes import Changes
 from correlator.clockwork import Clockwork
 from correlator.commands import Commands
 from correlator.moves import Moves
@@ -29,7 +30,8 @@ class Decider:
         self._moves = Moves(shard, config, Rulebook(config), config_hash)
         self._observer = Observer(self._moves)
         self._commands = Commands(self._moves)
-        self._clockwork = Clockwork(self._moves, self._commands)
+        self._changes = Changes(self._moves)
+        self._clockwork = Clockwork(self._moves, self._commands, self._changes)
 
     def take(self, record: SignalRecord) -> int:
         """One record of `signals`; returns how many alerts in full it held."""
@@ -55,8 +57,10 @@ class Decider:
             self._observer.counts(signal)
         elif isinstance(signal, Command):
             self._commands.take(signal)
+        elif isinstance(signal, ChangeSeen):
+            self._changes.take(signal.change)
         else:
-            assert isinstance(signal, ChangeSeen | Heartbeat)
+            assert isinstance(signal, Heartbeat)
             self.shard.total(f"not_yet:{type(signal).__name__.lower()}", 1)
         return 0
 

@@ -12,13 +12,14 @@ from correlator.waiting import WaitingCommand, WaitingCounts
 from kernel.clock import Millis
 from kernel.config.schema import Config
 from kernel.model.incident import IncidentStatus
-from kernel.model.state import Facts, IncidentDoc, Member, MemberState
+from kernel.model.state import Facts, IncidentDoc, KnownChange, Member, MemberState
 from kernel.store.client import Store
 from kernel.store.keys import Keys
 
 _member: Final = msgspec.json.Decoder(Member)
 _facts: Final = msgspec.json.Decoder(Facts)
 _incident: Final = msgspec.json.Decoder(IncidentDoc)
+_change: Final = msgspec.json.Decoder(KnownChange)
 _counts: Final = msgspec.json.Decoder(WaitingCounts)
 _commands: Final = msgspec.json.Decoder(list[WaitingCommand])
 _source: Final = msgspec.json.Decoder(SourceSeen)
@@ -53,6 +54,7 @@ async def load(
     shard.incidents = {key.decode(): Incident(_incident.decode(data)) for key, data in raw["incidents"].items()}
     shard.facts = {key.decode(): _facts.decode(data) for key, data in raw["facts"].items()}
     shard.members = {key.decode(): _member.decode(data) for key, data in raw["members"].items()}
+    shard.changes = {key.decode(): _change.decode(data) for key, data in raw["changes"].items()}
     _waiting(shard, raw["waiting"])
     _derive(shard, config)
     shard.restore_timers({name.decode(): int(due) for name, due in timers})

@@ -21,10 +21,10 @@ from kernel.config.schema import Config
 from kernel.model.alert import Severity
 from kernel.model.incident import IncidentEvent, Seen
 from kernel.model.signals import Command
-from kernel.model.state import Facts, IncidentDoc, Member, MemberState
+from kernel.model.state import Facts, IncidentDoc, KnownChange, Member, MemberState
 from kernel.store.scripts import Change
 
-PARTS: Final = ("members", "facts", "incidents", "waiting", "timers")
+PARTS: Final = ("members", "facts", "incidents", "waiting", "changes", "timers")
 """The shard's keys after chain and outbox, in the order of the script's KEYS."""
 NEVER = 1 << 62
 SOURCE_GAP = 1_000
@@ -83,6 +83,7 @@ class Shard:
     sources: dict[str, SourceSeen] = field(default_factory=dict)
     counts: dict[str, WaitingCounts] = field(default_factory=dict)
     commands: dict[str, list[WaitingCommand]] = field(default_factory=dict)
+    changes: dict[str, KnownChange] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=dict)
     fences: dict[str, str] = field(default_factory=dict)
     timers: dict[str, Millis] = field(default_factory=dict)
@@ -250,7 +251,13 @@ class Shard:
             found = {"n": self.counts, "c": self.commands, "s": self.sources}[kind].get(key)  # type: ignore[attr-defined]
             if found:
                 waiting[name] = found
-        return [("members", self.members), ("facts", self.facts), ("incidents", docs), ("waiting", waiting)]
+        return [
+            ("members", self.members),
+            ("facts", self.facts),
+            ("incidents", docs),
+            ("waiting", waiting),
+            ("changes", self.changes),
+        ]
 
     def _change_timers(self, change: Change) -> None:
         scores: list[str] = []

@@ -10,6 +10,7 @@ import asyncio
 import hmac
 import logging
 import zlib
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, Final
 
@@ -28,6 +29,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from ingest.adapters.commands import Commands
+from ingest.gateway.changes import ChangeList, changes_view, since_when
 from ingest.gateway.link import Link
 from ingest.gateway.views import (
     Answer,
@@ -44,8 +46,10 @@ from kernel.bus.topic_ids import TopicMetadataError, UnknownTopics, topic_ids
 from kernel.context import Context
 from kernel.model.codec import Undecodable, encode
 from kernel.model.incident import IncidentStatus, Priority
+from kernel.model.naming import shard_of_incident
 from kernel.model.signals import CommandBody, CommandEnvelope, Verb
-from kernel.model.state import IncidentDoc
+from kernel.model.state import IncidentDoc, KnownChange
+from kernel.store.changes import ChangeReader
 from kernel.store.client import StoreUnavailable
 from kernel.store.incidents import IncidentReader, NeverStarted, ShardLost
 from kernel.telemetry.http import Asgi
@@ -57,7 +61,7 @@ MAX_BODY: Final = 64 * 1024
 COMMAND_SOURCE: Final = Commands.name.encode()
 log = logging.getLogger(__name__)
 
-_Limit = Annotated[int, QueryParameter(ge=1, le=1_000, description="at most so many incidents")]
+_Limit = Annotated[int, QueryParameter(ge=1, le=1_000, description="at most so many")]
 
 
 class _Away(Exception):
@@ -70,6 +74,7 @@ class Desk:
     def __init__(self, context: Context, link: Link) -> None:
         self.context = context
         self.reader = IncidentReader(context.store, context.keys, context.settings.shards)
+        self.changes = ChangeReader(context.store, context.keys, context.settings.shards)
         self._link = link
         secret = context.settings.operator_token
         self._token = secret.get_secret_value().encode() if secret is not None else None
@@ -96,6 +101,14 @@ class Desk:
         if doc is None:
             raise _unknown(incident)
         return doc
+
+    async def before(self, doc: IncidentDoc) -> list[KnownChange]:
+        """Changes of the incident's tenant before it opened. Labels make domains: then they may be in any shard."""
+        shards: Sequence[int] = range(self.context.settings.shards)
+        own = shard_of_incident(doc.id)
+        if own is not None and not self.context.config().correlation.domain:
+            shards = (own,)
+        return await self.changes.before(doc.tenant, doc.opened_at, shards)
 
     async def command(self, incident: str, verb: Verb, answer: Answer) -> Effect | Queued:
         """Publish a command and wait for its effect."""
@@ -185,7 +198,24 @@ async def show_incident(state: State, incident: FromPath[str]) -> IncidentView:
     detail = await desk.reader.detail(incident)
     if detail is None:
         raise _unknown(incident)
-    return detail_view(detail, desk.context.config())
+    return detail_view(detail, desk.context.config(), await desk.before(detail.doc))
+
+
+@get("/changes", responses=_ERRORS, summary="Recent changes of the systems, newest first")
+async def list_changes(
+    state: State,
+    since: FromQuery[str | None] = None,
+    service: FromQuery[str | None] = None,
+    limit: _Limit = 100,
+) -> Response[ChangeList]:
+    """`since` is how long ago (`2h`) or a time of RFC 3339. 503 where shards are lost; the rest is in it."""
+    desk = _desk(state)
+    try:
+        start = 0 if since is None else since_when(since, desk.context.clock.now_ms())
+    except ValueError as error:
+        raise HTTPException(status_code=400, detail=str(error)) from None
+    listing = await desk.changes.recent(start, service, limit)
+    return Response(changes_view(listing), status_code=503 if listing.lost else 200)
 
 
 async def _answer(request: Request[Any, Any, Any], incident: str, verb: Verb) -> Response[Effect | Queued]:
@@ -271,7 +301,7 @@ def _version() -> str:
         return "0"
 
 
-_HANDLERS: Final = [list_incidents, show_incident, acknowledge, resolve, note]
+_HANDLERS: Final = [list_incidents, show_incident, acknowledge, resolve, note, list_changes]
 
 
 def incident_api(context: Context, link: Link) -> Asgi:

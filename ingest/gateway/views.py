@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
+from ingest.gateway.changes import ChangeView, related
 from kernel.clock import Millis, rfc3339
 from kernel.config.schema import Config
 from kernel.model.alert import Severity
 from kernel.model.delivery import Action, Outcome
 from kernel.model.incident import IncidentStatus, Level, Priority
 from kernel.model.naming import shard_tag
-from kernel.model.state import Facts, IncidentDoc, LedgerEntry, Member, MemberState
+from kernel.model.state import Facts, IncidentDoc, KnownChange, LedgerEntry, Member, MemberState
 from kernel.store.incidents import Detail, Listing
 
 
@@ -106,7 +108,7 @@ class TeamView(Struct, kw_only=True):
 
 class IncidentView(IncidentSummary, kw_only=True):
     """What is open and why. `window` is the rule's, as the configuration in force has it; `member_alerts` are the
-    first 100 members.
+    first 100 members; `changes` began before it opened and were under way in the two hours before.
     """
 
     episode: str
@@ -121,6 +123,7 @@ class IncidentView(IncidentSummary, kw_only=True):
     timeline: list[TimelineView]
     member_alerts: list[MemberView]
     deliveries: list[DeliveryView]
+    changes: list[ChangeView]
     predecessor: str | None
     closed_at: str | None
 
@@ -222,8 +225,8 @@ def _delivery(entry: LedgerEntry) -> DeliveryView:
     )
 
 
-def detail_view(detail: Detail, config: Config) -> IncidentView:
-    """The answer about one incident."""
+def detail_view(detail: Detail, config: Config, changes: Sequence[KnownChange] = ()) -> IncidentView:
+    """The answer about one incident; `changes` are those of its tenant shortly before it opened."""
     doc, told = detail.doc, detail.told
     window = next((str(rule.window) for rule in config.rules if rule.name == doc.rule), None)
     score = doc.score
@@ -251,6 +254,7 @@ def detail_view(detail: Detail, config: Config) -> IncidentView:
         timeline=[TimelineView(at=rfc3339(entry.at), what=entry.what, why=entry.why) for entry in doc.timeline],
         member_alerts=[_member(member, facts) for member, facts in detail.members],
         deliveries=[_delivery(entry) for entry in (told.ledger if told else ())],
+        changes=related(detail, changes, config),
         predecessor=doc.predecessor,
         closed_at=_time(doc.closed_at),
     )

@@ -239,6 +239,7 @@ class _Checker:
     def correlation(self) -> None:
         correlation = self.config.correlation
         self.within(correlation.lease, SECOND, HOUR, ("correlation", "lease"))
+        self.within(correlation.keep_changes, SECOND, None, ("correlation", "keep_changes"))
         self.label_names(correlation.domain, ("correlation", "domain"))
         if not correlation.default_tenant:
             self.say(("correlation", "default_tenant"), "default_tenant is empty", "write a name, or leave it out")

@@ -147,6 +147,7 @@ class CorrelationConfig(Strict, frozen=True):
     lease: Duration = Duration(120_000)
     domain: tuple[str, ...] = ()
     keep_closed: Duration = Duration(86_400_000)
+    keep_changes: Duration = Duration(604_800_000)
     default_tenant: str = "default"
 
 

@@ -29,6 +29,7 @@ DOCUMENTS: Final[dict[str, tuple[Any, str, int]]] = {
     "state.member": (state.Member, "Value in `{sNN}:c:members`, by fingerprint", state.STATE_VERSION),
     "state.facts": (state.Facts, "Value in `{sNN}:c:facts`, by fingerprint", state.STATE_VERSION),
     "state.incident": (state.IncidentDoc, "Value in `{sNN}:c:incidents`, by incident id", state.STATE_VERSION),
+    "state.change": (state.KnownChange, "Value in `{sNN}:c:changes`, by fingerprint", state.STATE_VERSION),
     "state.notifier": (state.NotifierDoc, "Value in `{sNN}:n:incidents`, by incident id", state.STATE_VERSION),
 }
 """File name without `.json`: type, title, version of the schema."""

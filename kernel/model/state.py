@@ -1,4 +1,4 @@
-"""What a shard keeps in Redis: members and incidents (the correlator's), ledgers (the notifier's).
+"""What a shard keeps in Redis: members and incidents (the correlator's), changes, ledgers (the notifier's).
 
 The owner holds all of it in memory and writes what a turn changed; the gateway reads it, never writes it.
 """
@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from kernel.clock import Millis
 from kernel.model.alert import Kind, Severity, Stamp
+from kernel.model.change import Change
 from kernel.model.delivery import LedgerKey, Outcome
 from kernel.model.incident import Headline, IncidentStatus, Priority, Score, Seen, TimelineEntry
 
@@ -105,6 +106,13 @@ class IncidentDoc(Struct, omit_defaults=True):
     episodes: list[str] = field(default_factory=list)
     timeline: list[TimelineEntry] = field(default_factory=list)
     explanation: dict[str, str] = field(default_factory=dict)
+
+
+class KnownChange(Struct, frozen=True):
+    """A change as its shard keeps it: the newest observation, and the earliest time (`when`) of any."""
+
+    change: Change
+    first: Millis
 
 
 class LedgerEntry(Struct, omit_defaults=True):

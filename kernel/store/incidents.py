@@ -112,12 +112,12 @@ class IncidentReader:
         held = await self._store.hgetall(self._keys.correlator(shard, "incidents"))
         if not held and not await self._store.exists(self._keys.correlator(shard, "chain")):
             return None
-        docs = [_decode(_docs, value, "incident") for value in held.values()]
+        docs = [decoded(_docs, value, "incident") for value in held.values()]
         told = await self._store.hgetall(self._keys.notifier(shard, "incidents")) if docs else {}
         for doc in docs:
             value = told.get(doc.id.encode())
             if value is not None:
-                doc.team = _decode(_assigned, value, "notifier's incident").team or doc.team
+                doc.team = decoded(_assigned, value, "notifier's incident").team or doc.team
         return docs
 
     async def get(self, incident: str) -> IncidentDoc | None:
@@ -127,7 +127,7 @@ class IncidentReader:
             return None
         value = await self._store.hget(self._keys.correlator(shard, "incidents"), incident)
         if value is not None:
-            return _decode(_docs, value, "incident")
+            return decoded(_docs, value, "incident")
         if await self._claimed(shard):
             return None
         if any(await asyncio.gather(*(self._claimed(other) for other in range(self._shards)))):
@@ -149,16 +149,16 @@ class IncidentReader:
                 [(self._keys.correlator(shard, part), doc.sample) for part in ("members", "facts")]
             )
         members = [
-            (_decode(_members, member, "member"), _decode(_facts, facts, "member's facts") if facts else None)
+            (decoded(_members, member, "member"), decoded(_facts, facts, "member's facts") if facts else None)
             for member, facts in zip(*rows, strict=True)
             if member is not None
         ]
         told = await self._store.hget(self._keys.notifier(shard, "incidents"), incident)
-        known = _decode(_told, told, "notifier's incident") if told is not None else None
+        known = decoded(_told, told, "notifier's incident") if told is not None else None
         return Detail(doc, members, known)
 
 
-def _decode(decoder: msgspec.json.Decoder[T], value: bytes, what: str) -> T:
+def decoded(decoder: msgspec.json.Decoder[T], value: bytes, what: str) -> T:
     try:
         return decoder.decode(value)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:

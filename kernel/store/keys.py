@@ -11,6 +11,7 @@
 | `NS:{sNN}:c:facts`            | hash   | permanent | fingerprint -> Facts                                          |
 | `NS:{sNN}:c:incidents`        | hash   | permanent | incident id -> IncidentDoc                                    |
 | `NS:{sNN}:c:waiting`          | hash   | permanent | counts and commands that wait for what they belong to         |
+| `NS:{sNN}:c:changes`          | hash   | permanent | fingerprint -> KnownChange, at most 1,000                     |
 | `NS:{sNN}:c:timers`           | zset   | permanent | timer -> due time in ms                                       |
 | `NS:{sNN}:c:outbox`           | stream | permanent | records decided, not yet published                            |
 | `NS:{sNN}:n:chain`            | hash   | permanent | notifier: epoch, owner, turn, topic, pos, dtopic, dpos        |
@@ -30,7 +31,7 @@ from dataclasses import dataclass
 from kernel.model.naming import shard_tag
 
 PERMANENT = re.compile(
-    r"^[^:]+:(?:progress|\{[0-9a-f]{32}\.p\d+\}:cut|\{s\d+\}:c:(?:chain|members|facts|incidents|waiting|timers|outbox)"
+    r"^[^:]+:(?:progress|\{[0-9a-f]{32}\.p\d+\}:cut|\{s\d+\}:c:(?:chain|members|facts|incidents|waiting|changes|timers|outbox)"
     r"|\{s\d+\}:n:(?:chain|incidents|due|outbox))$"
 )
 
@@ -59,7 +60,7 @@ class Keys:
         return f"{self.namespace}:seen:{source}:{name_hash}"
 
     def correlator(self, shard: int, part: str) -> str:
-        """One of chain, members, facts, incidents, waiting, timers, outbox."""
+        """One of chain, members, facts, incidents, waiting, changes, timers, outbox."""
         return f"{self.namespace}:{{{shard_tag(shard)}}}:c:{part}"
 
     def notifier(self, shard: int, part: str) -> str:

@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("stormfold.cli.check:check", "Validate a configuration directory."),
     "incidents": ("stormfold.cli.incidents:incidents", "List the incidents."),
     "incident": ("stormfold.cli.incidents:incident", "Show one incident, and why it is what it is."),
+    "changes": ("stormfold.cli.changes:changes", "List what changed lately."),
     "ack": ("stormfold.cli.incidents:ack", "Acknowledge an incident."),
     "resolve": ("stormfold.cli.incidents:resolve", "Resolve an incident."),
     "note": ("stormfold.cli.incidents:note", "Write a note into an incident's timeline."),

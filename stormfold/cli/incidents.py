@@ -2,110 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import re
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
-import aiohttp
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from kernel.model.incident import IncidentStatus, Priority
-from stormfold.cli import runtime_file
+from stormfold.cli.changes import changes_table
 from stormfold.cli.errors import UserError
+from stormfold.cli.gateway import Gateway
 from stormfold.cli.screen import cell, clean, console
-from stormfold.cli.settings import read_settings
 
-WITHIN: Final = 20.0
-"""Seconds: a gateway waits 5 for Kafka and 5 for the effect before it answers."""
 _MEMBERS: Final = 20
 
 _Id = Annotated[str, typer.Argument(metavar="ID", help="The incident's id, as the list shows it.", show_default=False)]
 _Json = Annotated[bool, typer.Option("--json", help="Print the API's answer as one JSON object.")]
 _By = Annotated[str, typer.Option("--by", help="Who answers; it stands in the timeline.")]
 _Note = Annotated[str, typer.Option("--note", help="A note for the timeline.")]
-
-
-@dataclass(frozen=True)
-class Gateway:
-    """Where the commands speak to."""
-
-    url: str
-    token: str | None = field(repr=False)
-
-    @classmethod
-    def find(cls) -> Gateway:
-        """`STORMFOLD_URL` and the operator's token; where that is not set, the embedded run that is there."""
-        settings = read_settings()
-        token = settings.operator_token.get_secret_value() if settings.operator_token else None
-        running = None if "STORMFOLD_URL" in os.environ else runtime_file.read()
-        if running is not None:
-            return cls(running.url.rstrip("/"), running.operator_token)
-        parts = urlsplit(settings.url)
-        if parts.scheme not in ("http", "https") or not parts.netloc or "@" in parts.netloc:
-            raise UserError("STORMFOLD_URL is no address of a gateway; write for example http://127.0.0.1:8080")
-        return cls(settings.url.rstrip("/"), token)
-
-    def ask(
-        self, method: str, path: str, query: list[tuple[str, str]] | None = None, body: dict[str, str] | None = None
-    ) -> tuple[int, dict[str, Any]]:
-        """Status and answer of the API. Raises UserError where none came, or one that is not the API's."""
-        try:
-            return asyncio.run(self._ask(method, path, query or [], body))
-        except (TimeoutError, aiohttp.ServerTimeoutError) as error:
-            raise UserError(
-                f"the gateway at {self.url} did not answer within {WITHIN:.0f} s; look at its /readyz"
-            ) from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise UserError(
-                f"no gateway answers at {self.url} ({type(error).__name__}): start one here with `make run`, or set "
-                "STORMFOLD_URL to where one runs"
-            ) from error
-
-    async def _ask(
-        self, method: str, path: str, query: list[tuple[str, str]], body: dict[str, str] | None
-    ) -> tuple[int, dict[str, Any]]:
-        headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
-        timeout = aiohttp.ClientTimeout(total=WITHIN)
-        async with (
-            aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
-            # A redirect would carry the token to somebody else.
-            session.request(
-                method, f"{self.url}/api/v1{path}", params=query, json=body, allow_redirects=False
-            ) as answer,
-        ):
-            raw = await answer.read()
-        try:
-            said = json.loads(raw)
-        except ValueError:
-            said = None
-        if not isinstance(said, dict):
-            raise UserError(
-                f"what answers at {self.url} is not stormfold's gateway (status {answer.status}); check STORMFOLD_URL"
-            )
-        return answer.status, said
-
-    def refuse(self, status: int, said: dict[str, Any]) -> None:
-        """Raises UserError for every status but success."""
-        if status in (200, 202):
-            return
-        told = clean(str(said.get("error") or f"status {status}"))
-        if status == 401:
-            raise UserError(
-                f"the gateway at {self.url} does not take this operator's token: set STORMFOLD_OPERATOR_TOKEN to the "
-                "one it was started with"
-            )
-        if status == 403:
-            raise UserError(
-                f"the gateway at {self.url} was started without an operator's token, so its API is shut: set "
-                "STORMFOLD_OPERATOR_TOKEN there, start it again, and set the same one here"
-            )
-        raise UserError(told)
 
 
 def incidents(
@@ -270,7 +186,8 @@ def _show(out: Console, said: dict[str, Any]) -> None:
     for name, value in said["explanation"].items():
         facts.add_row(f"why {cell(name)}" if name != "why" else "why", cell(value))
     out.print(facts)
-    for table in (_members(said), _deliveries(said), _timeline(said)):
+    what_changed = changes_table(said["changes"], "what changed in the two hours before", why=True)
+    for table in (_members(said), what_changed, _deliveries(said), _timeline(said)):
         if table.row_count:
             out.print(table)
 

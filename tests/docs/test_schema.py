@@ -39,7 +39,7 @@ from kernel.model.signals import (
     Transition,
     Verb,
 )
-from kernel.model.state import Facts, IncidentDoc, LedgerEntry, Member, MemberState, NotifierDoc
+from kernel.model.state import Facts, IncidentDoc, KnownChange, LedgerEntry, Member, MemberState, NotifierDoc
 
 FOLDER = Path(__file__).parents[2] / "docs" / "schema"
 ORIGIN = Origin("a" * 32, 2, 17, 0)
@@ -115,6 +115,7 @@ WRITTEN: dict[str, Any] = {
     "state.member": Member("0" * 32, KEY.incident, MemberState.FIRING, Severity.HIGH, STAMP, STAMP, 1, 4, 240_000),
     "state.facts": Facts(STAMP, "prometheus", "Down", "api", "api is down", {"job": "api"}),
     "state.incident": DOC,
+    "state.change": KnownChange(CHANGE, 1),
     "state.notifier": NotifierDoc(KEY.incident, 9, 1, HEADLINE, "sre", "route 1", [LedgerEntry(KEY)]),
 }
 

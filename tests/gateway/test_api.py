@@ -215,6 +215,7 @@ async def test_the_rest_of_the_server(running: Running) -> None:
     status, schema = await ask(running, "GET", "/schema/openapi.json", {})
     assert status == 200
     assert set(schema["paths"]) == {
+        "/api/v1/changes",
         "/api/v1/incidents",
         "/api/v1/incidents/{incident}",
         "/api/v1/incidents/{incident}/ack",
