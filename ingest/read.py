@@ -19,6 +19,7 @@ from kernel.model.naming import shard_of
 from kernel.model.signals import CommandBody
 
 MAX_KEYS: Final = 200_000
+_ROUTING: Final = frozenset({"source", "tenant", "content-encoding"})
 _DEFAULT: Final = SourceConfig()
 
 
@@ -35,9 +36,10 @@ class Known:
 
 @dataclass(slots=True)
 class Route:
-    """How records with the same headers are read. `known` is shared by all routes of one source.
+    """How records of the same source, tenant and encoding are read. `known` is shared by all routes of one source.
 
-    `unknown` says that no adapter reads the source, and what to do.
+    `headers` are those three alone; `width` is how many a record has that has no others. `unknown` says that no
+    adapter reads the source, and what to do.
     """
 
     source: str | None
@@ -45,6 +47,7 @@ class Route:
     config: SourceConfig
     tenant: str
     headers: dict[str, str]
+    width: int
     known: dict[bytes, Known] = field(default_factory=dict)
     unknown: str = ""
 
@@ -74,9 +77,12 @@ class Reader:
             self._of = config
 
     def route(self, record: ConsumerRecord) -> Route:
-        """The route of a record's headers."""
+        """The route of a record's headers. Others than those that route may differ with every record."""
         headers = tuple(record.headers)
         found = self._routes.get(headers)
+        if found is None:
+            headers = tuple([pair for pair in headers if pair[0].lower() in _ROUTING])
+            found = self._routes.get(headers)
         if found is None:
             found = self._new_route(self._of, headers)
             if len(self._routes) < MAX_KEYS:
@@ -84,7 +90,7 @@ class Reader:
         return found
 
     def _new_route(self, config: Config, raw: tuple[tuple[str, bytes], ...]) -> Route:
-        headers = {name.lower(): value.decode("utf-8", "replace") for name, value in raw if value is not None}
+        headers = _texts(raw)
         source = headers.get("source") or None
         settings = config.sources.get(source, _DEFAULT) if source else _DEFAULT
         tenant = settings.tenant
@@ -99,13 +105,14 @@ class Reader:
             except UnknownAdapter as error:
                 unknown = str(error)
         known = {} if unknown else self._known.setdefault((source or "", tenant), {})
-        return Route(source, adapter, settings, tenant, headers, known, unknown)
+        return Route(source, adapter, settings, tenant, headers, len(raw), known, unknown)
 
     def message(self, route: Route, record: ConsumerRecord, topic_id: str) -> Message:
         """The record as an adapter reads it. Raises NotUnderstood where it cannot be unpacked."""
         body = record.value or b""
         if route.packed:
             body = unpack(body, route.headers)
+        headers = route.headers if len(record.headers) == route.width else _texts(record.headers)
         return Message(
             body,
             route.source or "",
@@ -113,7 +120,7 @@ class Reader:
             route.tenant,
             record.timestamp,
             Origin(topic_id, record.partition, record.offset, 0),
-            route.headers,
+            headers,
         )
 
     def glance(self, route: Route, message: Message) -> Sequence[Glance] | None:
@@ -183,6 +190,10 @@ class Reader:
             if len(self._shard_of) < MAX_KEYS:
                 self._shard_of[domain] = found
         return found
+
+
+def _texts(raw: Sequence[tuple[str, bytes | None]]) -> dict[str, str]:
+    return {name.lower(): value.decode("utf-8", "replace") for name, value in raw if value is not None}
 
 
 def _command(body: bytes) -> CommandBody | None:
