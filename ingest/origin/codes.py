@@ -84,15 +84,14 @@ class Codes:
         lead = b"".join(
             part if isinstance(part, bytes) else name if part is Part.NAME else time for part in scheme.lead
         )
-        digests = await self._digests(lead, request.body)
-        if not match(codes, [self._written(digest) for digest in digests]):
+        if not match(codes, await self._wanted(lead, request.body)):
             raise NotProven(
                 403,
                 "signature",
                 f"the signature in {scheme.header} is not one of source {self._source!r} over this body",
             )
         skew = self._skew(time, now) if scheme.time_header else None
-        return self._proven(name, digests[0], skew)
+        return self._proven(name, lead, request.body, skew)
 
     def _missing(self, names: Sequence[str]) -> NotProven:
         challenge = f'Signature realm="stormfold", headers="{" ".join(self._scheme.needed)}"'
@@ -116,23 +115,21 @@ class Codes:
             raise NotProven(400, "malformed", sentence)
         return name
 
-    async def _digests(self, lead: bytes, body: bytes) -> list[bytes]:
+    async def _wanted(self, lead: bytes, body: bytes) -> list[bytes]:
+        """The codes of all keys as the header would have them."""
         if len(body) > _LARGE:
-            return await asyncio.to_thread(self._sign, lead, body)
-        return self._sign(lead, body)
+            return await asyncio.to_thread(self._signed, lead, body)
+        return self._signed(lead, body)
 
-    def _sign(self, lead: bytes, body: bytes) -> list[bytes]:
+    def _signed(self, lead: bytes, body: bytes) -> list[bytes]:
         made = []
         for key in self._keys:
             code = hmac.new(key, lead, self._scheme.algorithm.value)
             code.update(body)
-            made.append(code.digest())
+            digest = code.digest()
+            in_hex = self._scheme.encoding is Encoding.HEX
+            made.append(digest.hex().encode("ascii") if in_hex else base64.b64encode(digest))
         return made
-
-    def _written(self, digest: bytes) -> bytes:
-        if self._scheme.encoding is Encoding.HEX:
-            return digest.hex().encode("ascii")
-        return base64.b64encode(digest)
 
     def _skew(self, text: bytes, now: Millis) -> Millis:
         stated = seconds_or_iso(text)
@@ -144,20 +141,21 @@ class Codes:
             raise stale(self._scheme.time_header, skew, self._window)
         return skew
 
-    def _proven(self, name: bytes, digest: bytes, skew: Millis | None) -> Proven:
+    def _proven(self, name: bytes, lead: bytes, body: bytes, skew: Millis | None) -> Proven:
         """What names the delivery: a signed name; else what is signed, where it holds a time; else name and body.
 
         A name that is not signed can be changed by whoever sends a captured body again, so the body names it too.
         """
         scheme = self._scheme
-        signed = hashlib.blake2b(digest, digest_size=16).hexdigest()
         if Part.NAME in scheme.lead:
             return Proven(name.decode("ascii"), self._remember, skew)
-        if scheme.name_header:
-            return Proven(f"{name.decode('ascii')} {signed}".strip(), self._remember, skew)
+        if not scheme.name_header and not scheme.time_header:
+            return Proven(skew=skew)
+        content = hashlib.blake2b(lead, digest_size=16)
+        content.update(body)
         if scheme.time_header:
-            return Proven(signed, 2 * self._window, skew)
-        return Proven(skew=skew)
+            return Proven(content.hexdigest(), 2 * self._window, skew)
+        return Proven(f"{name.decode('ascii')} {content.hexdigest()}".strip(), self._remember, skew)
 
 
 def match(given: Sequence[bytes], wanted: Sequence[bytes]) -> bool:
