@@ -67,7 +67,9 @@ class Certificates:
         self._also = also
         self._client = _Client()
         self._ask = ask or self._client.get
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        # Apart, so that addresses which strangers make up push out none that was good.
+        self._good: OrderedDict[str, _Kept] = OrderedDict()
+        self._bad: OrderedDict[str, _Kept] = OrderedDict()
         self._fetching: dict[str, asyncio.Task[_Kept]] = {}
         self._fetched: deque[Millis] = deque()
 
@@ -80,7 +82,7 @@ class Certificates:
         rule = _CERTIFICATE.fullmatch(url)
         if (rule is None or rule[1] != region) and not self._also(url):
             raise CertificateRefused(f"SigningCertURL is not an address of SNS in {region}")
-        kept = self._kept.get(url)
+        kept = self._good.get(url) or self._bad.get(url)
         if kept is None or now >= kept.until:
             kept = await self._fetch(url, now)
         if isinstance(kept.found, Exception):
@@ -99,10 +101,12 @@ class Certificates:
             task.add_done_callback(lambda _: self._fetching.pop(url, None))
         # Whoever goes away must not take the answer from the others who wait for it.
         kept = await asyncio.shield(task)
-        self._kept[url] = kept
-        self._kept.move_to_end(url)
-        while len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+        self._good.pop(url, None)
+        self._bad.pop(url, None)
+        there = self._bad if isinstance(kept.found, Exception) else self._good
+        there[url] = kept
+        while len(there) > KEPT:
+            there.popitem(last=False)
         return kept
 
     async def _asked(self, url: str, now: Millis) -> _Kept:
