@@ -9,6 +9,7 @@ from ingest.adapters.base import Adapter, Message, NotUnderstood, Outcome, Parse
 from ingest.adapters.reading import decode
 from ingest.adapters.registry import ADAPTERS, UnknownAdapter, adapter_for, detect, nearest
 from ingest.adapters.unpack import unpack
+from ingest.heartbeats import Heartbeats
 from kernel.clock import Millis, rfc3339
 from kernel.config.schema import Config, SourceConfig
 from kernel.model.alert import Alert, Origin, Status
@@ -26,7 +27,8 @@ def explain(
     "ends_at", "labels"}], "changes": [{"fingerprint", "what", "name", "service", "where", "who", "when", "revision",
     "link", "outcome", "labels"}], "reason"}`: times RFC 3339 in UTC, absent values null, `ends_at` only of resolved
     alerts. `name` is a configured source or an adapter's name; `auto` detects, and `source` is then the
-    detected one (`auto` where none is). `now_ms` stands for the arrival.
+    detected one (`auto` where none is). An alert that is a configured heartbeat is none of `alerts`; where there are no
+    others the outcome is `heartbeat`. `now_ms` stands for the arrival.
 
     Raises UnknownAdapter for a name that is neither.
     """
@@ -41,7 +43,7 @@ def explain(
             adapter = _detected(plain, lower)
             source, settings = adapter.name, config.sources.get(adapter.name, SourceConfig())
         message = Message(plain, source, settings, settings.tenant, now_ms, Origin("0" * 32, 0, 0, 0), lower)
-        return _shown(source, adapter.parse(message))
+        return _shown(source, adapter.parse(message), Heartbeats(config, lambda _: ()))
     except NotUnderstood as error:
         hint = "" if adapter is None else _other(adapter, body, lower)
         return _answer(source, Outcome.QUARANTINED, [], [], f"{error.reason}: {error.detail}{hint}")
@@ -70,9 +72,19 @@ def _other(adapter: Adapter, body: bytes, headers: Mapping[str, str]) -> str:
     return f"; it looks like {other.name}" if other is not None and other.name != adapter.name else ""
 
 
-def _shown(source: str, parsed: Parsed) -> dict[str, Any]:
-    alerts, changes = [_alert(alert) for alert in parsed.alerts], [_change(change) for change in parsed.changes]
-    return _answer(source, parsed.outcome, alerts, changes, parsed.reason)
+def _shown(source: str, parsed: Parsed, heartbeats: Heartbeats) -> dict[str, Any]:
+    alerts, changes = [], [_change(change) for change in parsed.changes]
+    names = list(parsed.heartbeats)
+    for alert in parsed.alerts:
+        beating = heartbeats.of_alert(alert)
+        if beating is None:
+            alerts.append(_alert(alert))
+        else:
+            names.append(beating.name)
+    found = [f"the heartbeat {name}, which opens nothing of its own" for name in dict.fromkeys(names)]
+    reason = "; ".join([*found, *([parsed.reason] if parsed.reason else [])])
+    outcome = Outcome.HEARTBEAT if names and not (alerts or changes) else parsed.outcome
+    return _answer(source, outcome, alerts, changes, reason)
 
 
 def _answer(

@@ -9,11 +9,13 @@ from aiokafka.structs import ConsumerRecord
 
 from ingest.adapters.base import Glance, Message, NotUnderstood, Outcome, Parsed, Reason, Refusal
 from ingest.decide import FULL, Mark, decide
+from ingest.heartbeats import Beating, Heartbeats
 from ingest.partition import RawPartition
 from ingest.read import Reader, Route
 from ingest.slice import Slice, Todo
 from ingest.windows import Windows
-from kernel.model.alert import Alert, Origin, Stamp
+from kernel.clock import Millis
+from kernel.model.alert import Alert, Origin, Stamp, Status
 from kernel.model.naming import shard_of_incident
 from kernel.model.signals import ChangeSeen, Command, CommandBody, Passed, Refresh, Transition
 
@@ -29,11 +31,20 @@ class Judge:
         self._shards = shards
         self._may_command = may_command
         self._lease = windows.lease
+        self._forgets = windows.forgets
+        self._known_by = reader.config
+        self._heartbeats = Heartbeats(reader.config, reader.shards_of_tenant)
 
     def refresh(self) -> None:
         """Take over the configuration in force; once a batch, since a record has no time for it."""
         self._reader.refresh()
         self._lease = self._windows.lease
+        if self._reader.config is not self._known_by:
+            self._known_by = self._reader.config
+            self._heartbeats = Heartbeats(self._known_by, self._reader.shards_of_tenant)
+        if self._windows.forgets != self._forgets:
+            self._forgets = self._windows.forgets
+            self._heartbeats.forget()
 
     def take(self, part: RawPartition, record: ConsumerRecord, out: Slice) -> bool:
         """Judge one record. False where our own code failed on it: it is a dead letter then."""
@@ -70,6 +81,8 @@ class Judge:
         known, marks, lease = route.known, self._windows.get, self._lease
         parsed: Parsed | None = None
         repeats = older = 0
+        for beating in self._heartbeats.of_source(source):
+            beating.beat(message.origin, arrival, out)
         for index, glance in enumerate(glances):
             entry = known.get(glance.key)
             mark = marks(entry.fingerprint) if entry is not None else None
@@ -86,9 +99,7 @@ class Judge:
                     continue
             if parsed is None:
                 parsed = Parsed(Outcome.ALERTS)
-            alert = self._reader.build(route, message, glance, index, parsed)
-            if alert is not None:
-                out.todo.append(Todo(alert, self._reader.shard(alert), source, part.counter))
+            self._take_glance(part, route, message, glance, index, parsed, out)
         if repeats or older:
             out.tallies[source, Passed.REPEAT] += repeats
             out.tallies[source, Passed.OLDER] += older
@@ -99,10 +110,46 @@ class Judge:
             if parsed.refusals:
                 out.refuse(part.place.topic, source, record, parsed.refusals)
 
+    def _take_glance(
+        self,
+        part: RawPartition,
+        route: Route,
+        message: Message,
+        glance: Glance,
+        index: int,
+        parsed: Parsed,
+        out: Slice,
+    ) -> None:
+        """One that is no plain repeat. Heartbeats too: without a mark they leave the way of repeats as it is."""
+        source = route.source or "other"
+        entry = route.known.get(glance.key)
+        if entry is not None and entry.beating is not None:
+            self._beat(entry.beating, glance.status, message.origin_of(index), message.arrival, source, out)
+            return
+        alert = self._reader.build(route, message, glance, index, parsed)
+        if alert is None:
+            return
+        beating = self._heartbeats.of_alert(alert)
+        if beating is None:
+            out.todo.append(Todo(alert, self._reader.shard(alert), source, part.counter))
+        else:
+            route.known[glance.key].beating = beating
+            self._beat(beating, alert.status, alert.origin, message.arrival, source, out)
+
     def _take_parsed(self, part: RawPartition, record: ConsumerRecord, source: str, parsed: Parsed, out: Slice) -> None:
         out.alerts += parsed.total
         out.took_defaults(source, parsed.defaults)
+        origin, arrival = Origin(part.topic_id, record.partition, record.offset, 0), record.timestamp
+        said_by = parsed.alerts[0].source if parsed.alerts else source
+        for beating in self._heartbeats.of_source(said_by):
+            beating.beat(origin, arrival, out)
+        for name in parsed.heartbeats:
+            self._named(said_by, name, origin, arrival, out)
         for alert in parsed.alerts:
+            found = self._heartbeats.of_alert(alert)
+            if found is not None:
+                self._beat(found, alert.status, alert.origin, arrival, source, out)
+                continue
             out.todo.append(Todo(alert, self._reader.shard(alert), source, part.counter))
         for change in parsed.changes:
             # No window holds changes back: there are few, and the newest observation of one wins.
@@ -112,8 +159,21 @@ class Judge:
             out.refuse(part.place.topic, source, record, parsed.refusals)
         for item, command in enumerate(parsed.commands):
             self._take_command(part, record, item, command, out)
-        if not parsed.total and not parsed.commands:
+        if not (parsed.total or parsed.commands or parsed.heartbeats):
             out.tallies[source, "ignored"] += 1
+
+    def _beat(self, beating: Beating, status: Status, origin: Origin, arrival: Millis, source: str, out: Slice) -> None:
+        """An alert that is a heartbeat: it opens nothing. Resolved, it says that it will not come any more."""
+        out.tallies[source, "heartbeat"] += 1
+        if status is Status.FIRING:
+            beating.beat(origin, arrival, out)
+
+    def _named(self, source: str, name: str, origin: Origin, arrival: Millis, out: Slice) -> None:
+        """A message that is a heartbeat by its name; one that nobody expects is nothing."""
+        beating = self._heartbeats.named(source, name)
+        out.tallies[source, "ignored" if beating is None else "heartbeat"] += 1
+        if beating is not None:
+            beating.beat(origin, arrival, out)
 
     def _take_command(
         self, part: RawPartition, record: ConsumerRecord, item: int, body: CommandBody, out: Slice

@@ -12,6 +12,7 @@ from aiokafka.structs import ConsumerRecord
 from ingest.adapters.base import Adapter, Glance, Message, NotUnderstood, Outcome, Parsed, Reason
 from ingest.adapters.registry import UnknownAdapter, adapter_for, detect, nearest
 from ingest.adapters.unpack import unpack
+from ingest.heartbeats import Beating
 from kernel.config.schema import Config, SourceConfig
 from kernel.model.alert import Alert, Origin, Severity
 from kernel.model.codec import Undecodable, decode_command
@@ -24,14 +25,15 @@ _DEFAULT: Final = SourceConfig()
 
 
 class Known:
-    """An alert that was decoded before, found again by its raw bytes."""
+    """An alert that was decoded before, found again by its raw bytes; `beating` is the heartbeat that it is."""
 
-    __slots__ = ("fingerprint", "severity", "shard")
+    __slots__ = ("beating", "fingerprint", "severity", "shard")
 
     def __init__(self, fingerprint: str, severity: Severity, shard: int) -> None:
         self.fingerprint = fingerprint
         self.severity = severity
         self.shard = shard
+        self.beating: Beating | None = None
 
 
 @dataclass(slots=True)
@@ -67,6 +69,11 @@ class Reader:
         self._known: dict[tuple[str, str], dict[bytes, Known]] = {}
         self._shard_of: dict[tuple[str, ...], int] = {}
         self._of = config()
+
+    @property
+    def config(self) -> Config:
+        """The configuration that records are read under."""
+        return self._of
 
     def refresh(self) -> None:
         """Forget what was learned under another configuration than the one in force."""

@@ -24,6 +24,7 @@ class Windows:
         self._keys = keys
         self._lease = lease
         self._known: dict[str, Mark] = {}
+        self.forgets = 0
 
     @property
     def lease(self) -> Millis:
@@ -41,8 +42,9 @@ class Windows:
         self._known[fingerprint] = mark
 
     def forget(self) -> None:
-        """Drop all memory: what it says may not have been emitted."""
+        """Drop all memory: what it says may not have been emitted. `forgets` counts how often that was."""
         self._known.clear()
+        self.forgets += 1
 
     async def look_up(self, wanted: Iterable[tuple[int, str, Millis]]) -> None:
         """Read marks of (shard, fingerprint, arrival) that memory lacks into memory."""

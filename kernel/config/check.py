@@ -16,12 +16,14 @@ from kernel.config.matchers import parse_matcher
 from kernel.config.nodes import Path_, Place, Problem, Reader, did_you_mean
 from kernel.config.schema import Config, Console, PagerDuty, PriorityConfig, RouteConfig, RuleConfig, Slack, Webhook
 from kernel.config.values import Duration
+from kernel.model.own import CANARY_TENANT, OWN_RULES, OWN_SOURCES
 
 T = TypeVar("T")
 
 MAX_SIZE = 10_000
 SECOND = Duration(1_000)
 HOUR = Duration(3_600_000)
+MONTH = Duration(31 * 86_400_000)
 WORKAROUND = "workaround"
 UNMATCHED = "unmatched"
 
@@ -53,6 +55,7 @@ def check(config: Config, reader: Reader, known: Known) -> None:
     checker.channels()
     checker.priority()
     checker.correlation()
+    checker.heartbeats()
 
 
 class _Checker:
@@ -107,6 +110,8 @@ class _Checker:
                     self.say((section, name), f"{name!r} cannot be the name of a {section[:-1]}", hint)
         if "other" in self.config.sources:
             self.say(("sources", "other"), "'other' stands for unknown sources in metrics", "name the source otherwise")
+        for name in sorted(OWN_SOURCES & self.config.sources.keys()):
+            self.say(("sources", name), f"{name!r} is stormfold itself", "name the source otherwise")
 
     def sources(self) -> None:
         adapters = self.known.adapters
@@ -118,6 +123,8 @@ class _Checker:
                 self.say((*path, "adapter"), what, f"set adapter: {did_you_mean(adapter, adapters)}")
             if not source.tenant:
                 self.say((*path, "tenant"), "tenant is empty", "leave it out or write a name")
+            if source.tenant == CANARY_TENANT:
+                self.say((*path, "tenant"), f"{CANARY_TENANT!r} is stormfold's own tenant", "name it otherwise")
             if source.repeat_interval is not None:
                 self.within(source.repeat_interval, SECOND, None, (*path, "repeat_interval"))
             self.label_names(source.identity, (*path, "identity"))
@@ -160,6 +167,8 @@ class _Checker:
                 self.known.title(rule.title)
             except ValueError as error:
                 self.say((*path, "title"), str(error), "correct the template")
+        if rule.name in OWN_RULES:
+            self.say((*path, "name"), f"{rule.name!r} is a rule of stormfold's own", "name it otherwise")
         self.matchers(rule.match, (*path, "match"))
         self.label_names(rule.group_by, (*path, "group_by"))
         self.within(rule.window, SECOND, None, (*path, "window"))
@@ -243,6 +252,25 @@ class _Checker:
         self.label_names(correlation.domain, ("correlation", "domain"))
         if not correlation.default_tenant:
             self.say(("correlation", "default_tenant"), "default_tenant is empty", "write a name, or leave it out")
+
+    def heartbeats(self) -> None:
+        first: dict[str, Place] = {}
+        for index, heartbeat in self.places_of("heartbeats", self.config.heartbeats):
+            path: Path_ = ("heartbeats", index)
+            here = self.reader.places.get((*path, "name"), Place("", 0))
+            if heartbeat.name in first:
+                what = f"two heartbeats are named {heartbeat.name!r}, the first at {first[heartbeat.name]}"
+                self.say((*path, "name"), what, "rename one")
+            first.setdefault(heartbeat.name, here)
+            if not _NAME.fullmatch(heartbeat.name):
+                hint = "use 1 to 63 letters, digits, dots, dashes and underscores, a letter or digit first"
+                self.say((*path, "name"), f"{heartbeat.name!r} cannot be the name of a heartbeat", hint)
+            if heartbeat.source not in (self.known.adapters or ()):
+                self.defined(heartbeat.source, "sources", (*path, "source"))
+            self.matchers(heartbeat.match, (*path, "match"))
+            self.within(heartbeat.every, SECOND, MONTH, (*path, "every"))
+            if heartbeat.team is not None:
+                self.defined(heartbeat.team, "teams", (*path, "team"))
 
 
 def _private(host: str) -> bool:

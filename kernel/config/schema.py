@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from msgspec import field
 
+from kernel.config.heartbeat import HeartbeatConfig
 from kernel.config.proof import ProofConfig
 from kernel.config.section import Strict
 from kernel.config.values import Duration, Secret
@@ -162,3 +163,4 @@ class Config(Strict, frozen=True):
     channels: dict[str, ChannelConfig] = field(default_factory=dict)
     priority: PriorityConfig = field(default_factory=PriorityConfig)
     correlation: CorrelationConfig = field(default_factory=CorrelationConfig)
+    heartbeats: tuple[HeartbeatConfig, ...] = ()

@@ -23,7 +23,7 @@ OTHER = "other"
 
 PASSED = ("first_sight", "status_change", "severity_change", "reopened")
 SUPPRESSED = ("lease_expired", "repeat", "older")
-OUTCOMES = (*PASSED, *SUPPRESSED, "dead", "ignored")
+OUTCOMES = (*PASSED, *SUPPRESSED, "dead", "ignored", "change", "heartbeat")
 ROLES = ("gateway", "ingest", "correlator", "notifier")
 TOPICS = ("alerts.raw", "answers.raw", "signals", "incidents", "deliveries", "alerts.dead")
 

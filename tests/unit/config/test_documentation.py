@@ -24,6 +24,7 @@ SECTIONS: dict[str, Any] = {
     "## `routes`": schema.RouteConfig,
     "## `priority`": schema.PriorityConfig,
     "## `correlation`": schema.CorrelationConfig,
+    "## `heartbeats`": schema.HeartbeatConfig,
 }
 
 

@@ -1,0 +1,16 @@
+"""Names of what stormfold says of itself: no source, rule or tenant of a configuration may have them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+OWN_SOURCE: Final = "stormfold"
+"""Source of alerts that the correlator makes: a heartbeat that stays away."""
+HEARTBEAT_RULE: Final = "heartbeat"
+
+CANARY_SOURCE: Final = "stormfold-canary"
+CANARY_TENANT: Final = "stormfold-canary"
+CANARY_RULE: Final = "canary"
+
+OWN_SOURCES: Final = frozenset({OWN_SOURCE, CANARY_SOURCE})
+OWN_RULES: Final = frozenset({HEARTBEAT_RULE, CANARY_RULE})
