@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 from collections.abc import Iterator
 
 import orjson
@@ -13,6 +15,7 @@ from ingest.origin.base import REASONS, NotProven, Prover, Request
 from ingest.origin.certificates import Certificates
 from ingest.origin.times import seconds_or_iso
 from kernel.config import proof as forms
+from kernel.config.proof import standard_key
 from tests.unit.origin.amazon import TOPIC, Amazon, message
 from tests.unit.origin.requests import NOW, OTHER, SECRET, prover, secrets
 from tests.unit.origin.test_codes import CASES
@@ -111,6 +114,26 @@ async def test_a_good_request_with_one_header_changed(name: str, data: st.DataOb
 @given(body=envelopes())
 async def test_envelopes(body: bytes) -> None:
     await judged("sns", Request("POST", "/v1/sources/s", b"", {}, body))
+
+
+@settings(max_examples=100, deadline=None)
+@given(name=VALUES, time=VALUES, body=st.binary(max_size=100))
+async def test_names_and_times_that_are_signed(name: bytes, time: bytes, body: bytes) -> None:
+    """A sender who knows the secret can be as wrong as a stranger."""
+    name, time = name.strip() or b"m", time.strip() or b"0"
+    key = standard_key(secrets(KEYS[0])[0])
+    standard = base64.b64encode(hmac.digest(key, name + b"." + time + b"." + body, "sha256"))
+    headers = {"webhook-id": name, "webhook-timestamp": time, "webhook-signature": b"v1," + standard}
+    await judged("standard-webhooks", Request("POST", "/v1/sources/s", b"", headers, body))
+    headers = {"x-code": hmac.digest(SECRET.encode(), time + b"." + body, "sha1").hex().encode(), "x-time": time}
+    await judged("hmac with a time in milliseconds", Request("POST", "/v1/sources/s", b"", headers, body))
+
+
+@settings(max_examples=50, deadline=None)
+@given(text=st.text(), subject=st.none() | st.text(), version=st.sampled_from(["1", "2"]))
+async def test_any_text_that_amazon_signed(text: str, subject: str | None, version: str) -> None:
+    body = orjson.dumps(message(version=version, Message=text, Subject=subject))
+    assert (await PROVERS["sns"].check(Request("POST", "/", b"", {}, body), NOW)).skew == 0
 
 
 @settings(max_examples=200)
