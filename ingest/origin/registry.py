@@ -10,7 +10,7 @@ from ingest.origin.certificates import Certificates
 from ingest.origin.codes import Codes
 from ingest.origin.sns import Sns
 from ingest.origin.times import Skews
-from ingest.origin.tokens import SecretHeader, Token
+from ingest.origin.tokens import Elsewhere, SecretHeader, Token
 from kernel.clock import Millis
 from kernel.config import proof as forms
 from kernel.config.schema import SourceConfig
@@ -40,6 +40,8 @@ def _prover(source: str, proof: forms.ProofConfig, certificates: Certificates) -
             return Token(source, _keys(proof.secrets))
         case forms.HeaderProof():
             return SecretHeader(source, proof.header.lower(), proof.prefix.encode(), _keys(proof.secrets))
+        case forms.RoutingKeyProof():
+            return Elsewhere(source)
         case forms.StandardWebhooksProof():
             keys = [forms.standard_key(secret) for secret in proof.secrets]
             return Codes(source, schemes.STANDARD_WEBHOOKS, keys, proof.window, proof.remember)

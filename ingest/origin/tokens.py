@@ -65,3 +65,16 @@ class SecretHeader:
             challenge = f'Header realm="stormfold", name="{self._header}"'
             raise NotProven(401, "unauthorised", sentence, ((b"www-authenticate", challenge.encode()),))
         return _PROVEN
+
+
+class Elsewhere:
+    """A source that is told by a routing key: it has the drop-in doors and none of its own."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    async def check(self, request: Request, now: Millis) -> Proven:
+        """As `Prover`: 403 always."""
+        del request, now
+        sentence = f"source {self._source!r} has routing keys: send to /v2/enqueue (PagerDuty) or /v2/alerts (Opsgenie)"
+        raise NotProven(403, "unauthorised", sentence)

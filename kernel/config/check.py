@@ -10,7 +10,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from kernel.config.check_proof import oddities_of, problems_of
+from kernel.config.check_proof import oddities_of, problems_of, shared_keys
 from kernel.config.hours import BusinessHours
 from kernel.config.matchers import parse_matcher
 from kernel.config.nodes import Path_, Place, Problem, Reader, did_you_mean
@@ -21,6 +21,7 @@ from kernel.model.own import CANARY_TENANT, OWN_RULES, OWN_SOURCES
 T = TypeVar("T")
 
 MAX_SIZE = 10_000
+MAX_SHARE = 100
 SECOND = Duration(1_000)
 HOUR = Duration(3_600_000)
 MONTH = Duration(31 * 86_400_000)
@@ -128,8 +129,11 @@ class _Checker:
             if source.repeat_interval is not None:
                 self.within(source.repeat_interval, SECOND, None, (*path, "repeat_interval"))
             self.label_names(source.identity, (*path, "identity"))
-            for below, what, hint in problems_of(source):
+            self.within(source.share, 1, MAX_SHARE, (*path, "share"))
+            for below, what, hint in problems_of(name, source):
                 self.say((*path, *below), what, hint)
+        for below, what, hint in shared_keys(self.config.sources):
+            self.say(("sources", *below), what, hint)
 
     def teams(self) -> None:
         for name, team in self.config.teams.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from kernel.config import proof as forms
@@ -29,6 +29,7 @@ _VENDORS: Final[dict[str, tuple[str, ...]]] = {
     "sentry": ("sentry",),
     "sns": ("cloudwatch", "aws_deployments"),
 }
+_DROP_INS: Final = ("pagerduty", "opsgenie")
 _OTHERS: Final = frozenset(
     {name for names in _VENDORS.values() for name in names}
     | {"alertmanager", "prometheus", "datadog", "opsgenie", "argocd", "flux", "newrelic", "zabbix", "nagios", "icinga"}
@@ -40,7 +41,7 @@ def form_of(proof: forms.ProofConfig) -> str:
     return str(proof.__struct_config__.tag)
 
 
-def problems_of(source: SourceConfig) -> Iterator[Finding]:
+def problems_of(name: str, source: SourceConfig) -> Iterator[Finding]:
     """What no single value shows. Secrets that were not read are not judged."""
     proof = source.proof
     if proof is None:
@@ -55,14 +56,16 @@ def problems_of(source: SourceConfig) -> Iterator[Finding]:
         yield from _topics(proof)
     else:
         yield from _secrets(proof)
-    for name in ("header", "timestamp_header"):
-        value = getattr(proof, name, None)
+    if isinstance(proof, forms.RoutingKeyProof):
+        yield from _routing_keys(proof, source.adapter or name)
+    for part in ("header", "timestamp_header"):
+        value = getattr(proof, part, None)
         if value is not None and not _HEADER.fullmatch(value):
-            yield ("proof", name), f"{value!r} is not the name of a header", "write the header's name alone"
-    for name, high in (("window", _HOUR), ("remember", _MONTH)):
-        span = getattr(proof, name, None)
+            yield ("proof", part), f"{value!r} is not the name of a header", "write the header's name alone"
+    for part, high in (("window", _HOUR), ("remember", _MONTH)):
+        span = getattr(proof, part, None)
         if span is not None and not _SECOND <= span <= high:
-            yield ("proof", name), f"{name} is {span}", f"write {_SECOND} to {high}"
+            yield ("proof", part), f"{part} is {span}", f"write {_SECOND} to {high}"
 
 
 def _topics(proof: forms.SnsProof) -> Iterator[Finding]:
@@ -75,7 +78,31 @@ def _topics(proof: forms.SnsProof) -> Iterator[Finding]:
             yield ("proof", "topics", index), f"{topic!r} is not the ARN of a topic", hint
 
 
-def _secrets(proof: forms.SecretProof) -> Iterator[Finding]:
+def _routing_keys(proof: forms.RoutingKeyProof, adapter: str) -> Iterator[Finding]:
+    if adapter not in _DROP_INS:
+        what = f"routing keys open the drop-in doors, and the adapter {adapter!r} has none"
+        yield ("proof",), what, f"set adapter: {' or '.join(_DROP_INS)}, or another type of proof"
+    for index, secret in enumerate(proof.secrets):
+        key = secret.reveal()
+        if adapter == "pagerduty" and key and not forms.ROUTING_KEY.fullmatch(key):
+            what = f"the routing key in {secret.place} is not one of PagerDuty's form"
+            yield ("proof", "secrets", index), what, "a routing key has 32 letters and digits"
+
+
+def shared_keys(sources: Mapping[str, SourceConfig]) -> Iterator[Finding]:
+    """Routing keys that name two sources of one adapter; the place begins with the source."""
+    first: dict[tuple[str, str], str] = {}
+    for name, source in sources.items():
+        if not isinstance(source.proof, forms.RoutingKeyProof):
+            continue
+        for index, secret in enumerate(source.proof.secrets):
+            owner = first.setdefault((source.adapter or name, secret.reveal()), name)
+            if owner != name and secret.reveal():
+                what = f"the source {owner!r} has the same routing key, so it does not say whose a request is"
+                yield (name, "proof", "secrets", index), what, "give each source a key of its own"
+
+
+def _secrets(proof: forms.SecretProof | forms.RoutingKeyProof) -> Iterator[Finding]:
     count = len(proof.secrets)
     if not count:
         yield ("proof", "secrets"), "no secret is named", "write secrets: [{env: NAME}]"

@@ -122,9 +122,20 @@ class SnsProof(Strict, frozen=True, tag="sns", tag_field="type"):
     window: Duration = Duration(3_600_000)
 
 
+class RoutingKeyProof(Strict, frozen=True, tag="routing-key", tag_field="type"):
+    """The keys of the drop-in doors: a routing key of PagerDuty's Events API v2, or Opsgenie's API key. They say
+    which source a request is of, so no two sources of one adapter have the same.
+    """
+
+    secrets: tuple[Secret, ...]
+
+
 VendorProof = PagerDutyProof | SlackProof | GrafanaProof | ZendeskProof | GitHubProof | SentryProof | HmacProof
 SecretProof = TokenProof | HeaderProof | StandardWebhooksProof | VendorProof
-ProofConfig = SecretProof | SnsProof
+ProofConfig = SecretProof | SnsProof | RoutingKeyProof
+
+# What PagerDuty asks of a routing key; its clients may check it before they send.
+ROUTING_KEY: Final = re.compile(r"[A-Za-z0-9]{32}")
 
 # The region is spelled out: `sns.s3.amazonaws.com` is a bucket that anybody may have made.
 REGION: Final = r"[a-z]{2,4}(?:-[a-z]+){1,2}-[0-9]{1,2}"

@@ -23,7 +23,8 @@ class SourceConfig(Strict, frozen=True):
     `proof` is how else a message proves its origin. Without either the door of this source is open, which
     `stormfold check` points out. `repeat_interval` is how often the sender repeats a firing alert
     (Alertmanager's setting of that name); `identity` overrides the label names that identify an alert.
-    `tenant_header` lets a record put straight on Kafka name its tenant.
+    `tenant_header` lets a record put straight on Kafka name its tenant. `share` is the weight of this source beside
+    the others of its tenant where there is not room for all of them at the gateway.
     """
 
     adapter: str | None = None
@@ -32,6 +33,7 @@ class SourceConfig(Strict, frozen=True):
     tenant: str = "default"
     tenant_header: bool = False
     repeat_interval: Duration | None = None
+    share: int = 1
     identity: tuple[str, ...] = ()
     severities: dict[str, Severity] = field(default_factory=dict)
 
