@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from correlator.changes import Changes
 from correlator.commands import Commands
+from correlator.heartbeats import Heartbeats
 from correlator.moves import Moves
 from correlator.state import Shard
 from kernel.clock import Millis
@@ -17,10 +18,11 @@ from kernel.model.state import Member, MemberState
 class Clockwork:
     """Fires a shard's timers in due order."""
 
-    def __init__(self, moves: Moves, commands: Commands, changes: Changes) -> None:
+    def __init__(self, moves: Moves, commands: Commands, changes: Changes, heartbeats: Heartbeats) -> None:
         self._moves = moves
         self._commands = commands
         self._changes = changes
+        self._heartbeats = heartbeats
         self._shard: Shard = moves.shard
 
     def advance(self, to: Millis) -> None:
@@ -69,10 +71,14 @@ class Clockwork:
         assert member.newest_firing is not None
         span = member.valid_for
         due = member.newest_firing.arrival + span
-        source = self._shard.sources[self._shard.facts[member.fingerprint].source]
+        name = self._shard.facts[member.fingerprint].source
+        source = self._shard.sources[name]
         # Senders repeat about every quarter of the span; a gap of half of it is a silence, after which the member is
         # given its whole span to be repeated.
         due = max(due, self._shard.claimed_at + span, source.silence_ended(span // 2) + span)
+        due = max(due, self._heartbeats.returned(name) + span)
+        if self._heartbeats.silent(name):
+            return max(due, self._shard.time + 1_000)
         # The source itself must have been heard that late: a dead one proves nothing.
         return due if source.newest >= member.newest_firing.arrival + span else max(due, self._shard.time + 1_000)
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from correlator.changes import Changes
 from correlator.clockwork import Clockwork
 from correlator.commands import Commands
+from correlator.heartbeats import Heartbeats
 from correlator.moves import Moves
 from correlator.observe import Observer
 from correlator.rules import Rulebook
@@ -23,15 +24,16 @@ from kernel.model.signals import ChangeSeen, Command, Counts, Heartbeat, Refresh
 
 
 class Decider:
-    """Decides for one shard under one configuration."""
+    """Decides for one shard under one configuration. `shards` is how many there are, None where this is the only."""
 
-    def __init__(self, shard: Shard, config: Config, config_hash: str) -> None:
+    def __init__(self, shard: Shard, config: Config, config_hash: str, shards: int | None = None) -> None:
         self.shard = shard
         self._moves = Moves(shard, config, Rulebook(config), config_hash)
         self._observer = Observer(self._moves)
         self._commands = Commands(self._moves)
         self._changes = Changes(self._moves)
-        self._clockwork = Clockwork(self._moves, self._commands, self._changes)
+        self._heartbeats = Heartbeats(self._moves, self._observer, shards)
+        self._clockwork = Clockwork(self._moves, self._commands, self._changes, self._heartbeats)
 
     def take(self, record: SignalRecord) -> int:
         """One record of `signals`; returns how many alerts in full it held."""
@@ -61,7 +63,7 @@ class Decider:
             self._changes.take(signal.change)
         else:
             assert isinstance(signal, Heartbeat)
-            self.shard.total(f"not_yet:{type(signal).__name__.lower()}", 1)
+            self._heartbeats.take(signal)
         return 0
 
     def _meet(self, before: int, fingerprint: str) -> None:
@@ -75,6 +77,12 @@ class Decider:
     def advance(self, to: Millis) -> None:
         """The shard's time has come so far."""
         self._clockwork.advance(to)
+
+    def look(self, now: Millis, sure_to: Millis) -> None:
+        """What is expected and did not come; `now` is wall time, all input that arrived up to `sure_to` is applied."""
+        before = len(self.shard.events)
+        self._heartbeats.look(now, sure_to)
+        self._meet(before, "")
 
     def heard(self, records: Iterable[IncidentRecord]) -> int:
         """What others published in this shard's name: repeat or withdraw what is newer than what is known.

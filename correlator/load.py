@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from correlator.state import PARTS, Incident, Shard, SourceSeen
+from correlator.state import PARTS, Beat, Incident, Shard, SourceSeen
 from correlator.waiting import WaitingCommand, WaitingCounts
 from kernel.clock import Millis
 from kernel.config.schema import Config
@@ -23,6 +23,7 @@ _change: Final = msgspec.json.Decoder(KnownChange)
 _counts: Final = msgspec.json.Decoder(WaitingCounts)
 _commands: Final = msgspec.json.Decoder(list[WaitingCommand])
 _source: Final = msgspec.json.Decoder(SourceSeen)
+_beat: Final = msgspec.json.Decoder(Beat)
 
 
 async def load(
@@ -66,6 +67,7 @@ def _waiting(shard: Shard, raw: dict[bytes, bytes]) -> None:
         "n": (shard.counts, _counts),
         "c": (shard.commands, _commands),
         "s": (shard.sources, _source),
+        "h": (shard.beats, _beat),
     }
     for name, data in raw.items():
         kind, _, key = name.decode().partition(":")

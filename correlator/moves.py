@@ -13,7 +13,7 @@ from correlator.rules import Placing, Rulebook
 from correlator.state import Incident, Shard
 from kernel.clock import Millis
 from kernel.config.schema import Config
-from kernel.model.alert import Origin
+from kernel.model.alert import Kind, Origin
 from kernel.model.incident import Fact, Headline, IncidentEvent, IncidentStatus, Priority, TimelineEntry
 from kernel.model.naming import episode_of, incident_id
 from kernel.model.state import Facts, IncidentDoc, Member, MemberState
@@ -140,7 +140,7 @@ class Moves:
             revision=shard.withdrawn.pop(name, 0),
             team=rule.team,
             impact_words=list(rule.impact),
-            labels={**facts.labels, "service": facts.service or "", "source": facts.source, "name": facts.name},
+            labels={**facts.labels, "service": facts.service or "", "source": _source(facts), "name": facts.name},
             summary=facts.summary,
             config=self.config_hash,
         )
@@ -315,12 +315,12 @@ class Moves:
                     incident.doc.cause_arrival = at
                     self.say(incident, Fact.REPEATED, at, f"its predecessor {name} is resolved")
 
-    def close(self, incident: Incident, at: Millis) -> None:
-        """The grace is over: a new firing alert opens a new incident."""
+    def close(self, incident: Incident, at: Millis, early: str = "") -> None:
+        """The grace is over, or `early` says why nothing waits for it: a new firing alert opens a new incident."""
         doc = incident.doc
         if doc.status is not IncidentStatus.RESOLVED or doc.resolved_at is None:
             return
-        due = doc.resolved_at + self.rulebook.rule(doc.rule).grace
+        due = at if early else doc.resolved_at + self.rulebook.rule(doc.rule).grace
         if at < due:
             self.shard.set_timer(f"close:{doc.id}", due)
             return
@@ -331,7 +331,13 @@ class Moves:
             if self.shard.members[name].state is not MemberState.FIRING:
                 self.shard.set_timer(f"drop:{name}", due)
         self.shard.set_timer(f"forget:{doc.id}", due + self.config.correlation.keep_closed)
-        self.say(incident, Fact.CLOSED, due, "stayed resolved for its grace")
+        self.shard.drop_timer(f"close:{doc.id}")
+        self.say(incident, Fact.CLOSED, due, early or "stayed resolved for its grace")
+
+
+def _source(facts: Facts) -> str:
+    """Where an incident comes from; a heartbeat's is that of the source which is silent."""
+    return facts.labels["source"] if facts.kind is Kind.HEARTBEAT else facts.source
 
 
 def _note_down(timeline: list[TimelineEntry], entry: TimelineEntry) -> None:

@@ -33,8 +33,12 @@ class Observer:
 
     def alert(self, alert: Alert, why: str) -> None:
         """A transition or a refresh."""
+        self.heard(alert.source, alert.received_at)
+        self.own(alert, why)
+
+    def own(self, alert: Alert, why: str) -> None:
+        """An alert of any source, or one that stormfold makes itself, of which no message arrived."""
         shard, stamp = self._shard, alert.stamp
-        self._source(alert.source, alert.received_at)
         member = shard.members.get(alert.fingerprint)
         if member is None:
             if alert.status is Status.RESOLVED:
@@ -61,6 +65,14 @@ class Observer:
             self._know_again(member, alert)
         shard.touch("members", alert.fingerprint)
         self._observe(member, alert.status, stamp, alert.origin, why, alert.severity)
+
+    def own_resolved(self, member: Member, observed: Millis, at: Millis, origin: Origin, why: str) -> None:
+        """The end of an alert that stormfold made itself."""
+        was, member.state = member.state, MemberState.RESOLVED
+        member.newest = Stamp(observed, at, origin.partition, origin.offset, origin.item)
+        self._shard.touch("members", member.fingerprint)
+        if was is MemberState.FIRING:
+            self._moves.quieten(self._shard.incidents[member.incident], member, at, why)
 
     def _know(self, member: Member, alert: Alert) -> None:
         self._shard.facts[member.fingerprint] = Facts(
@@ -112,7 +124,7 @@ class Observer:
             if member is None:
                 self._wait(entry.fingerprint, counts, entry.newest.arrival).add(entry)
                 continue
-            self._source(shard.facts[entry.fingerprint].source, entry.newest.arrival)
+            self.heard(shard.facts[entry.fingerprint].source, entry.newest.arrival)
             self._add(member, entry.n)
             self._newest(member, entry.status, entry.newest, counts.topic)
 
@@ -268,7 +280,8 @@ class Observer:
 
     # --- silence is not recovery
 
-    def _source(self, source: str, arrival: Millis) -> None:
+    def heard(self, source: str, arrival: Millis) -> None:
+        """A message of the source arrived."""
         seen = self._shard.sources.get(source)
         if seen is None:
             seen = self._shard.sources[source] = SourceSeen(arrival)

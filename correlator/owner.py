@@ -96,6 +96,7 @@ class ShardOwner:
             alerts += self._take(decider, record, poisonous, dead)
             self.shard.position = record.offset
         decider.advance(self._time())
+        decider.look(self._context.clock.now_ms(), self._sure())
         decider.finish()
         if not (records or self.shard.dirty or self.due):
             return
@@ -107,7 +108,8 @@ class ShardOwner:
     def _decide_with(self) -> Decider:
         config_hash = self._context.config_hash()
         if self._decider is None or self._decided_with != config_hash:
-            self._decider = Decider(self.shard, self._context.config(), config_hash)
+            shards = self._context.settings.shards
+            self._decider = Decider(self.shard, self._context.config(), config_hash, shards)
             self._decided_with = config_hash
         return self._decider
 
@@ -134,6 +136,11 @@ class ShardOwner:
         if self.shard.position + 1 >= end:
             return progress
         return min(progress, self.shard.arrival)
+
+    def _sure(self) -> Millis:
+        """Up to when all input is applied: what would page asks for more than the newest of what was applied."""
+        progress, end = self._horizon
+        return progress if self.shard.position + 1 >= end else 0
 
     async def _write(self, dead: Sequence[tuple[bytes, str]]) -> None:
         events = list(self.shard.events)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kernel.config.matchers import Predicate, compile_all
 from kernel.config.schema import Config, RuleConfig
 from kernel.model.naming import length_prefixed
+from kernel.model.own import HEARTBEAT_RULE, OWN_SOURCE
 
 UNMATCHED = RuleConfig(name="unmatched", group_by=("fingerprint",))
 """Takes what no rule of the configuration matches: each alert is an incident of its own, none is dropped."""
+
+
+def _any(view: Mapping[str, str]) -> bool:
+    del view
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +36,22 @@ class Rulebook:
             (rule, compile_all(rule.match)) for rule in (*config.rules, UNMATCHED)
         ]
         self._by_name = {rule.name: rule for rule, _ in self._rules}
+        self._teams = {heartbeat.name: heartbeat.team for heartbeat in config.heartbeats}
         self._windows: dict[str, str] = {}
 
     def place(self, view: Mapping[str, str], domain: Sequence[str]) -> Placing:
         """`view` are an alert's labels with name, source, service, severity, kind, tenant and fingerprint."""
-        for rule, matches in self._rules:
+        for rule, matches in (*self._own(view), *self._rules):
             if matches(view):
                 group = {label: view.get(label, "") for label in rule.group_by}
                 return Placing(rule, group, length_prefixed((*domain, *group.values())).decode("utf-8", "replace"))
         raise AssertionError("the rule for what no other matches matches everything")
+
+    def _own(self, view: Mapping[str, str]) -> Iterator[tuple[RuleConfig, Predicate]]:
+        """The rule of what stormfold says of itself, which no rule of the configuration takes."""
+        if view.get("source") == OWN_SOURCE:
+            name = view["heartbeat"]
+            yield RuleConfig(name=HEARTBEAT_RULE, group_by=("heartbeat",), team=self._teams.get(name)), _any
 
     def runner_up(self, view: Mapping[str, str], chosen: str) -> str | None:
         """The next rule that would have taken the alert, for the explanation."""

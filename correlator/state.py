@@ -18,7 +18,7 @@ from correlator.priority import Extent
 from correlator.waiting import WaitingCommand, WaitingCounts
 from kernel.clock import Millis
 from kernel.config.schema import Config
-from kernel.model.alert import Severity
+from kernel.model.alert import Origin, Severity
 from kernel.model.incident import IncidentEvent, Seen
 from kernel.model.signals import Command
 from kernel.model.state import Facts, IncidentDoc, KnownChange, Member, MemberState
@@ -49,6 +49,26 @@ class SourceSeen(msgspec.Struct, array_like=True):
         """When the last silence at least that long ended, 0 where there was none."""
         size = math.ceil(4 * math.log2(max(at_least, SOURCE_GAP) / 1_000))
         return max((at for length, at in self.silences.items() if length >= size), default=0)
+
+
+class Beat(msgspec.Struct, array_like=True):
+    """A heartbeat that is expected: since when, and the arrival and origin of the newest one (0: none ever came).
+
+    `missing` is the time that was the newest when its absence was noticed, `returned` when the last absence ended.
+    """
+
+    source: str
+    tenant: str
+    since: Millis
+    newest: Millis = 0
+    origin: Origin | None = None
+    missing: Millis | None = None
+    returned: Millis = 0
+
+    @property
+    def heard(self) -> Millis:
+        """From when on the next one is expected."""
+        return self.newest or self.since
 
 
 @dataclass(slots=True)
@@ -83,6 +103,7 @@ class Shard:
     sources: dict[str, SourceSeen] = field(default_factory=dict)
     counts: dict[str, WaitingCounts] = field(default_factory=dict)
     commands: dict[str, list[WaitingCommand]] = field(default_factory=dict)
+    beats: dict[str, Beat] = field(default_factory=dict)
     changes: dict[str, KnownChange] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=dict)
     fences: dict[str, str] = field(default_factory=dict)
@@ -248,7 +269,8 @@ class Shard:
         waiting: dict[str, object] = {}
         for name in self._touched["waiting"]:
             kind, _, key = name.partition(":")
-            found = {"n": self.counts, "c": self.commands, "s": self.sources}[kind].get(key)  # type: ignore[attr-defined]
+            kinds = {"n": self.counts, "c": self.commands, "s": self.sources, "h": self.beats}
+            found = kinds[kind].get(key)  # type: ignore[attr-defined]
             if found:
                 waiting[name] = found
         return [

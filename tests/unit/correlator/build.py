@@ -12,7 +12,18 @@ from kernel.config.values import Duration
 from kernel.model.alert import Alert, Origin, Severity, Stamp, Status
 from kernel.model.incident import Fact, IncidentEvent
 from kernel.model.naming import fingerprint
-from kernel.model.signals import Command, Count, Counts, Passed, Refresh, Signal, SignalRecord, Transition, Verb
+from kernel.model.signals import (
+    Command,
+    Count,
+    Counts,
+    Heartbeat,
+    Passed,
+    Refresh,
+    Signal,
+    SignalRecord,
+    Transition,
+    Verb,
+)
 
 TOPIC, ANSWERS = "a" * 32, "b" * 32
 MINUTE = 60_000
@@ -93,6 +104,24 @@ class Bench:
         """The shard's time reaches `to`."""
         self.decider.advance(to)
         return self.end()
+
+    def turn(self, now: int, sure_to: int = 0) -> list[IncidentEvent]:
+        """A turn of the owner without input at wall time `now`; all input up to `sure_to` is applied."""
+        self.decider.advance(sure_to)
+        self.decider.look(now, sure_to)
+        return self.end()
+
+    def beat(self, name: str, at: int, offset: int | None = None, source: str = "prometheus") -> Heartbeat:
+        """A heartbeat that arrived."""
+        if offset is None:
+            self.offset += 1
+            offset = self.offset
+        return Heartbeat(name, source, "default", Origin(TOPIC, 0, offset, 0), at)
+
+    def reload(self, config: Config) -> None:
+        """Another configuration takes over."""
+        self.config = config
+        self.decider = Decider(self.shard, config, "d" * 64)
 
     def end(self) -> list[IncidentEvent]:
         """The end of a turn."""
