@@ -10,8 +10,14 @@ from aiokafka.errors import KafkaError
 from ingest.gateway.api import incident_api
 from ingest.gateway.collector import Collector
 from ingest.gateway.door import Door, serves
+from ingest.gateway.intake import Intake
 from ingest.gateway.link import Link
 from ingest.gateway.protocol import BoundedProtocol
+from ingest.gateway.replies import Tally
+from ingest.gateway.sources import Sources
+from ingest.origin.certificates import Certificates
+from ingest.origin.replay import ReplayGuard
+from ingest.origin.times import Skews
 from kernel.bus.topic_ids import TopicMetadataError, UnknownTopics, topic_ids
 from kernel.context import Context
 from kernel.httpd import HttpServer, listen
@@ -27,10 +33,19 @@ class Gateway:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._link = Link(context.bus, context.clock)
-        self._collector = Collector(
-            self._link, context.topics.alerts, context.store, context.keys, context.bus.profile.max_backlog_bytes
+        backlog = context.bus.profile.max_backlog_bytes
+        self._collector = Collector(self._link, context.topics.alerts, context.store, context.keys, backlog)
+        # In one partition each, the answers that a source sends stay in their order.
+        self._answers = Collector(self._link, context.topics.answers, context.store, context.keys, backlog, width=1)
+        self._certificates = Certificates()
+        intake, tally = Intake(), Tally(context.metrics)
+        skews = Skews(context.metrics)
+        guard = ReplayGuard(context.store, context.keys, context.clock, context.metrics)
+        sources = Sources(context.config, self._collector, self._answers, intake.pool, self._certificates, skews)
+        self._door = Door(sources, intake, guard, self._certificates, tally, context.clock)
+        context.metrics.door_unacknowledged_bytes.set_function(
+            lambda: self._collector.unacknowledged + self._answers.unacknowledged
         )
-        self._door = Door(context.config, self._collector, context.metrics)
         self._telemetry = telemetry_app(context.metrics, context.health)
         self._api = incident_api(context, self._link)
         self._server: HttpServer | None = None
@@ -57,6 +72,7 @@ class Gateway:
         try:
             await self._link.start()
             await self._collector.start()
+            await self._answers.start()
         except BaseException:
             listener.close()
             await self._link.close(1.0)
@@ -84,15 +100,18 @@ class Gateway:
             async with asyncio.timeout(WATCH_EVERY):
                 found = await topic_ids(self._link.producer.client, (alerts, answers))
                 await self._collector.adopt(found[alerts])
+                await self._answers.adopt(found[answers])
         except (KafkaError, OSError, TimeoutError, TopicMetadataError, UnknownTopics) as error:
             reason = str(error) or "no answer in time"
             health.set(ROLE, False, f"Kafka does not answer as it should: {reason}")
         else:
             self._link.mend()
-            failing = self._collector.failing
-            if not self._link.broken and not self._collector.unacknowledged:
-                # Without traffic no success would ever say that it is over.
-                failing = self._collector.failing = ""
+            failing = ""
+            for collector in (self._collector, self._answers):
+                if not self._link.broken and not collector.unacknowledged:
+                    # Without traffic no success would ever say that it is over.
+                    collector.failing = ""
+                failing = failing or collector.failing
             health.set(ROLE, not failing, failing or "Kafka takes alerts")
         health.progress(ROLE)
 
@@ -105,6 +124,8 @@ class Gateway:
             await asyncio.wait([self._watching])
         if self._server is not None:
             await self._server.stop(max(0.1, end - loop.time()))
-        await self._collector.close(max(0.1, end - loop.time()))
+        for collector in (self._collector, self._answers):
+            await collector.close(max(0.1, end - loop.time()))
+        await self._certificates.close()
         await self._link.close(max(0.1, end - loop.time()))
         self._context.health.drop(ROLE)

@@ -2,7 +2,7 @@
 
 There is no timer between a body and its batch. While a partition has a batch on the way, further bodies gather
 for its next one, so batches grow by themselves when Kafka is slow. What a request awaits is decided here: the
-broker's acknowledgement, or the refusal after `HOLD` seconds.
+broker's acknowledgement, or the refusal after `HOLD` seconds. Who has to wait is decided by shares (`shares.py`).
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
-from collections import deque
 from collections.abc import Sequence
 
 from aiokafka.errors import KafkaError
 
+from ingest.gateway.lanes import Entry, Headers, Lane, Spread
 from ingest.gateway.link import Link
+from ingest.gateway.shares import Member, Pool
 from kernel.bus.topic_ids import TopicInfo, topic_ids
 from kernel.store.client import Store, StoreUnavailable
 from kernel.store.keys import Keys
@@ -30,11 +31,16 @@ _EXPIRE_EVERY = 0.1
 _LOOK_AGAIN = 0.05
 log = logging.getLogger(__name__)
 
-Headers = Sequence[tuple[str, bytes]]
-
 
 class HeldBack(Exception):
-    """Not taken: Kafka, or who reads from it, is behind. The sender should come again."""
+    """Not taken: Kafka, or who reads from it, is behind. The sender should come again.
+
+    `own` says that there is room, which others are entitled to: this sender has its share already.
+    """
+
+    def __init__(self, sentence: str, *, own: bool = False) -> None:
+        super().__init__(sentence)
+        self.own = own
 
 
 class NotAcknowledged(Exception):
@@ -45,85 +51,27 @@ class RecordTooLarge(ValueError):
     """A body over `MAX_RECORD` bytes."""
 
 
-class _Entry:
-    """A body that waits for its acknowledgement."""
-
-    __slots__ = ("deadline", "future", "headers", "value")
-
-    def __init__(self, value: bytes, headers: Headers, future: asyncio.Future[None], deadline: float) -> None:
-        self.value = value
-        self.headers = headers
-        self.future = future
-        self.deadline = deadline
-
-    def fail(self, error: Exception) -> None:
-        if not self.future.done():
-            self.future.set_exception(error)
-
-
-class _Lane:
-    """One partition: what waits for its next batch, what is on its way, what nobody has read yet."""
-
-    __slots__ = ("flying", "held", "partition", "unread", "unread_bytes", "waiting")
-
-    def __init__(self, partition: int) -> None:
-        self.partition = partition
-        self.waiting: deque[_Entry] = deque()
-        self.flying: list[_Entry] | None = None
-        self.held = 0
-        self.unread: deque[tuple[int, int]] = deque()
-        self.unread_bytes = 0
-
-    def read_up_to(self, done: int) -> None:
-        """Ingest has cut this partition up to the offset `done`, exclusive."""
-        while self.unread and self.unread[0][0] <= done:
-            self.unread_bytes -= self.unread.popleft()[1]
-
-
-class Spread:
-    """The few partitions of one source, taken in rotation: a noisy source fills its own and no others."""
-
-    __slots__ = ("_at", "_lanes")
-
-    def __init__(self, lanes: Sequence[_Lane]) -> None:
-        self._lanes = tuple(lanes)
-        self._at = 0
-
-    def pick(self, size: int, limit: int | None) -> _Lane | None:
-        """The partition for a body of this size, None where each has `limit` bytes that nobody read."""
-        lanes, at = self._lanes, self._at
-        best: _Lane | None = None
-        # A partition that gathers bodies in this turn goes on doing so; else it is the next one's turn.
-        gathering = lanes[at].flying is None and lanes[at].waiting
-        for step in range(0 if gathering else 1, len(lanes) + 1):
-            place = (at + step) % len(lanes)
-            lane = lanes[place]
-            if limit is not None and lane.unread_bytes + lane.held + size > limit:
-                continue
-            if lane.flying is None:
-                self._at = place
-                return lane
-            if best is None or lane.held < best.held:
-                best = lane
-        return best
-
-
 class Collector:
-    """Publishes bodies to one raw topic. `keys` and `store` are asked how far ingest is, only where the broker keeps
-    little (`max_backlog` bytes a partition may be unread; None: the broker keeps everything).
+    """Publishes bodies to one raw topic, those of a source to `width` of its partitions.
+
+    `keys` and `store` are asked how far ingest is, only where the broker keeps little (`max_backlog` bytes a partition
+    may be unread; None: the broker keeps everything).
     """
 
-    def __init__(self, link: Link, topic: str, store: Store, keys: Keys, max_backlog: int | None) -> None:
+    def __init__(
+        self, link: Link, topic: str, store: Store, keys: Keys, max_backlog: int | None, width: int = SPREAD
+    ) -> None:
         self._link = link
         self._topic = topic
         self._store = store
         self._keys = keys
         self._max_backlog = max_backlog
+        self._width = width
         self._info = TopicInfo("", 0)
-        self._lanes: list[_Lane] = []
-        self._bytes = 0
-        self._held = 0
-        self._ready: list[_Lane] = []
+        self._lanes: list[Lane] = []
+        self._taken = Pool(MAX_UNACKNOWLEDGED)
+        self._held = Pool(MAX_HELD)
+        self._ready: list[Lane] = []
         self._expiry: asyncio.TimerHandle | None = None
         self._sends: set[asyncio.Task[None]] = set()
         self._looking: asyncio.Task[None] | None = None
@@ -140,44 +88,45 @@ class Collector:
         """Take what the broker says of the topic now: partitions that were added, or another topic of its name."""
         if info.id != self._info.id:
             for lane in self._lanes:
-                lane.unread.clear()
-                lane.unread_bytes = 0
+                lane.forget()
         self._info = info
         if info.partitions > len(self._lanes):
             producer = self._link.producer
             await producer.client.force_metadata_update()
             # Only what the producer knows as well: it refuses a partition that it has not heard of.
             known = len(await producer.partitions_for(self._topic))
-            self._lanes.extend(_Lane(partition) for partition in range(len(self._lanes), known))
+            self._lanes.extend(Lane(partition) for partition in range(len(self._lanes), known))
             self.generation += 1
 
     @property
     def unacknowledged(self) -> int:
         """Bytes taken from senders that Kafka has not acknowledged."""
-        return self._bytes
+        return self._taken.used
 
-    def spread(self, source: str) -> Spread:
-        """The partitions of a source, by a stable hash of its name; anew where `generation` has changed."""
+    def spread(self, source: str, tenant: str = "", weight: int = 1) -> Spread:
+        """The partitions and shares of a source, by a stable hash of its name; anew where `generation` has changed."""
         count = len(self._lanes)
         first = zlib.crc32(source.encode("utf-8", "surrogatepass"))
-        return Spread([self._lanes[(first + step) % count] for step in range(min(SPREAD, count))])
+        lanes = [self._lanes[(first + step) % count] for step in range(min(self._width, count))]
+        who = (source, tenant, weight)
+        return Spread(lanes, self._taken.member(*who), self._held.member(*who))
 
-    async def submit(self, spread: Spread, value: bytes, headers: Headers) -> None:
-        """Publish one body; returns when Kafka has it.
+    async def submit(self, spread: Spread, value: bytes, headers: Headers, extra: int = 0) -> None:
+        """Publish one body; returns when Kafka has it. `extra` bytes of headers are counted with it.
 
         Raises RecordTooLarge before anything is sent, HeldBack or NotAcknowledged after at most `HOLD` seconds.
         """
         size = len(value)
         if size > MAX_RECORD:
             raise RecordTooLarge(f"{size} bytes are over the limit of {MAX_RECORD}")
+        size += extra
         loop = asyncio.get_running_loop()
         deadline = loop.time() + HOLD
         lane = self._admit(spread, size) or await self._hold(spread, size, deadline)
-        entry = _Entry(value, headers, loop.create_future(), deadline)
-        self._bytes += size
+        entry = Entry(value, size, spread.member, headers, loop.create_future(), deadline)
         lane.held += size
-        lane.waiting.append(entry)
-        if lane.flying is None and len(lane.waiting) == 1:
+        only = lane.waiting.add(entry)
+        if only and lane.flying is None:
             if not self._ready:
                 loop.call_soon(self._flush)
             self._ready.append(lane)
@@ -185,37 +134,50 @@ class Collector:
             self._expiry = loop.call_later(_EXPIRE_EVERY, self._expire)
         await entry.future
 
-    def _admit(self, spread: Spread, size: int) -> _Lane | None:
+    def _admit(self, spread: Spread, size: int) -> Lane | None:
         if self._closed:
             raise HeldBack("the gateway is stopping")
-        if self._held or self._bytes + size > MAX_UNACKNOWLEDGED:
-            return None
-        return spread.pick(size, self._max_backlog)
+        # Who waits already is first.
+        return None if spread.held.busy else self._try(spread, size)
 
-    async def _hold(self, spread: Spread, size: int, deadline: float) -> _Lane:
-        if self._held + size > MAX_HELD:
-            raise HeldBack("too many requests are held back already")
+    def _try(self, spread: Spread, size: int) -> Lane | None:
+        """A partition, and room for these bytes taken; None where there is none or none for this source."""
+        if not self._taken.take(spread.member, size):
+            return None
+        lane = spread.pick(size, self._max_backlog)
+        if lane is None:
+            self._taken.give(spread.member, size)
+        return lane
+
+    async def _hold(self, spread: Spread, size: int, deadline: float) -> Lane:
+        if not self._held.take(spread.held, size):
+            own = self._held.contended(spread.held) and self._held.used + size <= MAX_HELD
+            raise HeldBack("too many requests of this source are held back already", own=own)
         loop = asyncio.get_running_loop()
-        self._held += size
+        # Who waits is active: the others' shares are counted without what is its own.
+        self._taken.enter(spread.member)
         try:
             while True:
                 if self._max_backlog is not None:
                     await self._look(deadline - loop.time())
-                lane = None
-                if self._bytes + size <= MAX_UNACKNOWLEDGED:
-                    lane = spread.pick(size, self._max_backlog)
+                lane = self._try(spread, size)
                 if lane is not None:
                     return lane
                 if self._closed or loop.time() + _LOOK_AGAIN >= deadline:
-                    raise HeldBack(self._why(size))
+                    raise self._refusal(spread.member, size)
                 await asyncio.sleep(_LOOK_AGAIN)
         finally:
-            self._held -= size
+            self._taken.leave(spread.member)
+            self._held.give(spread.held, size)
 
-    def _why(self, size: int) -> str:
-        if self._bytes + size > MAX_UNACKNOWLEDGED:
-            return f"Kafka has not acknowledged {self._bytes} bytes yet"
-        return "ingest is behind and the broker keeps little"
+    def _refusal(self, member: Member, size: int) -> HeldBack:
+        used, pool = self._taken.used, self._taken
+        if not pool.take(member, size):
+            if pool.contended(member) and used + size <= pool.capacity:
+                return HeldBack(f"of this source {member.used} bytes are not acknowledged yet, its share", own=True)
+            return HeldBack(f"Kafka has not acknowledged {used} bytes yet")
+        pool.give(member, size)
+        return HeldBack("ingest is behind and the broker keeps little")
 
     async def _look(self, patience: float) -> None:
         """Ask the store how far ingest is; those who ask at once share one question."""
@@ -245,31 +207,28 @@ class Collector:
             self._sends.add(task)
             task.add_done_callback(self._sends.discard)
 
-    async def _send(self, lane: _Lane) -> None:
+    async def _send(self, lane: Lane) -> None:
         try:
             while lane.waiting:
                 await self._send_one(lane)
         finally:
             lane.flying = None
             # Only a bug or the end of the process leaves entries here; nobody may wait for ever even so.
-            self._drop(lane, lane.waiting, NotAcknowledged("the gateway stopped sending"))
-            lane.waiting.clear()
+            self._drop(lane, lane.waiting.take_all(), NotAcknowledged("the gateway stopped sending"))
 
-    async def _send_one(self, lane: _Lane) -> None:
+    async def _send_one(self, lane: Lane) -> None:
         producer = self._link.producer
         batch = producer.create_batch()
-        entries: list[_Entry] = []
-        size = 0
+        entries: list[Entry] = []
         while lane.waiting:
-            entry = lane.waiting[0]
+            entry = lane.waiting.first()
             if entry.future.done():
                 # Its sender was refused meanwhile and will come again.
-                self._release(lane, len(lane.waiting.popleft().value))
+                self._release(lane, lane.waiting.take())
                 continue
             if batch.append(timestamp=None, key=None, value=entry.value, headers=entry.headers) is None:
                 break
-            entries.append(lane.waiting.popleft())
-            size += len(entry.value)
+            entries.append(lane.waiting.take())
         if not entries:
             return
         lane.flying = entries
@@ -283,8 +242,7 @@ class Collector:
         else:
             self.failing = ""
             if self._max_backlog is not None:
-                lane.unread.append((ack.offset + len(entries), size))
-                lane.unread_bytes += size
+                lane.wrote(ack.offset + len(entries), entries)
             for entry in entries:
                 if not entry.future.done():
                     entry.future.set_result(None)
@@ -292,14 +250,14 @@ class Collector:
             # Whatever ended the attempt, no request is left hanging.
             self._drop(lane, entries, NotAcknowledged("Kafka did not acknowledge the alerts"))
 
-    def _drop(self, lane: _Lane, entries: Sequence[_Entry], error: Exception) -> None:
+    def _drop(self, lane: Lane, entries: Sequence[Entry], error: Exception) -> None:
         for entry in entries:
-            self._release(lane, len(entry.value))
+            self._release(lane, entry)
             entry.fail(error)
 
-    def _release(self, lane: _Lane, size: int) -> None:
-        self._bytes -= size
-        lane.held -= size
+    def _release(self, lane: Lane, entry: Entry) -> None:
+        self._taken.give(entry.member, entry.size)
+        lane.held -= entry.size
 
     def _expire(self) -> None:
         """Refuse those who waited `HOLD` seconds; runs while anybody waits."""
@@ -308,14 +266,15 @@ class Collector:
         now = loop.time() + _EXPIRE_EVERY
         busy = False
         for lane in self._lanes:
-            for entry in (*(lane.flying or ()), *lane.waiting):
-                if entry.deadline > now:
-                    busy = True
-                    break
-                self.failing = f"Kafka did not acknowledge within {HOLD:.0f} s"
-                entry.fail(NotAcknowledged(self.failing))
-            while lane.waiting and lane.waiting[0].future.done():
-                self._release(lane, len(lane.waiting.popleft().value))
+            for queue in (lane.flying or (), *lane.waiting.queues()):
+                for entry in queue:
+                    if entry.deadline > now:
+                        busy = True
+                        break
+                    self.failing = f"Kafka did not acknowledge within {HOLD:.0f} s"
+                    entry.fail(NotAcknowledged(self.failing))
+            for entry in lane.waiting.take_ended():
+                self._release(lane, entry)
             busy = busy or bool(lane.waiting)
         self._expiry = loop.call_later(_EXPIRE_EVERY, self._expire) if busy else None
 

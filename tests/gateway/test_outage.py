@@ -169,8 +169,11 @@ async def test_where_the_broker_keeps_little_the_unread_is_bounded(
     for record in await running.alerts():
         taken.setdefault(record.partition, []).append(record.offset)
     assert sorted(taken) == [0, 1]
-    assert all(limit - len(body) < len(offsets) * len(body) <= limit for offsets in taken.values())
+    # One source alone leaves the last quarter to others.
+    most = limit - limit // 4
+    assert all(most - len(body) < len(offsets) * len(body) <= most for offsets in taken.values())
     assert sum(len(offsets) for offsets in taken.values()) == statuses.count(202)
+    assert (await running.post("/api/v2/alerts", b"[]", content_type="application/json"))[0] == 200
     # Ingest gets on with partition 1 while a request is held: it goes through.
     topic = running.gateway._collector._info.id
     held = asyncio.create_task(running.post(PATH, body))
@@ -179,7 +182,7 @@ async def test_where_the_broker_keeps_little_the_unread_is_bounded(
     await running.context.store.hset(running.context.keys.cut(topic, 1), {"done": str(max(taken[1]) + 1)})
     assert (await held)[0] == 202
     newest = max(await running.alerts(), key=lambda record: record.timestamp)
-    assert newest.partition == 1
+    assert (newest.partition, newest.value) == (1, body)
 
 
 @pytest.mark.embedded
