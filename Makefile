@@ -44,3 +44,5 @@ lock: $(INSTALLED)
 		--no-annotate --custom-compile-command "make lock" --quiet $(UPGRADE) -o requirements.lock
 	$(BIN)/uv pip compile tests/fuzz/requirements.in --universal --python-version 3.11 --generate-hashes --no-annotate \
 		--custom-compile-command "make lock" --quiet $(UPGRADE) -o tests/fuzz/requirements.lock
+	$(BIN)/uv pip compile tests/sns/requirements.in --override tests/sns/left-out.txt --universal --python-version 3.11 \
+		--generate-hashes --no-annotate --custom-compile-command "make lock" --quiet $(UPGRADE) -o tests/sns/requirements.lock

@@ -21,17 +21,27 @@ from tests.servers import alertmanager as alertmanager_server
 from tests.servers import kafka as kafka_server
 from tests.servers import prometheus as prometheus_server
 from tests.servers import redis as redis_server
+from tests.servers import sns as sns_server
 from tests.servers import valkey as valkey_server
 from tests.servers.alertmanager import Alertmanager
 from tests.servers.kafka import RESTARTABLE, JavaKafka
 from tests.servers.process import ServerMissing
 from tests.servers.prometheus import Prometheus
 from tests.servers.receiver import Receiver
+from tests.servers.sns import Sns
 from tests.servers.valkey import StoreServer
 
 T = TypeVar("T")
 
-_REAL_FIXTURES = {"kafka_bootstrap", "own_kafka", "redis_url", "prometheus", "alertmanager"}
+_REAL_FIXTURES = {
+    "kafka_bootstrap",
+    "own_kafka",
+    "redis_url",
+    "prometheus",
+    "alertmanager",
+    "localstack_sns",
+    "moto_sns",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -177,6 +187,22 @@ def alertmanager() -> Iterator[Callable[..., Alertmanager]]:
             return server
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def localstack_sns() -> Iterator[Sns]:
+    """LocalStack's SNS for the whole session; a test uses topics of its own."""
+    server = _started(sns_server.localstack)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def moto_sns() -> Iterator[Sns]:
+    """moto's SNS for the whole session; a test uses topics of its own."""
+    server = _started(sns_server.moto)
+    yield server
+    server.stop()
 
 
 @pytest.fixture

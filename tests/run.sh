@@ -4,6 +4,7 @@ set -u
 cd "$(dirname "$0")/.."
 
 sh deploy/test-servers.sh
+.venv/bin/python -m tests.servers.sns
 mkdir -p build
 STORMFOLD_SKIPPED=$PWD/build/skipped.tsv
 export STORMFOLD_SKIPPED
