@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 
 from tests.fuzz.saved import keep, save, saved
 from tests.fuzz.structure import MAX_BYTES, mutate
-from tests.fuzz.targets import Target, targets
+from tests.fuzz.target import Target
+from tests.fuzz.targets import targets
 
 ROOT: Final = Path(__file__).parents[2]
 BESIDE: Final = 2

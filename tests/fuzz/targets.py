@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
@@ -15,18 +14,12 @@ from ingest.explain import AUTO, explain
 from kernel.config.load import load
 from kernel.config.schema import Config
 from kernel.model.signals import MAX_RECORD_BYTES
+from tests.fuzz import proofs
 from tests.fuzz.structure import split
+from tests.fuzz.target import Target
 from tests.unit.adapters.helpers import ARRIVAL, SAMPLES, message
 
 MAPPINGS = Path(__file__).parents[2] / "deploy" / "mappings"
-
-
-class Target(NamedTuple):
-    """A reader: `run` raises whatever must not happen, `seeds` are inputs to begin with."""
-
-    name: str
-    run: Callable[[bytes], None]
-    seeds: tuple[bytes, ...]
 
 
 def hold(adapter: Adapter, raw: bytes, headers: dict[str, str] | None = None) -> None:
@@ -82,13 +75,18 @@ def _shipped() -> Config | None:
     return load(MAPPINGS, os.environ, secrets=False).config if MAPPINGS.is_dir() else None
 
 
-def _mapping(name: str, config: Config, seeds: tuple[bytes, ...]) -> Target:
-    def run(data: bytes) -> None:
-        found = explain(name, data, {}, config, ARRIVAL)
-        msgspec.json.encode(found)
-        assert found["reason"].isprintable()
+def _mappings(config: Config, seeds: tuple[bytes, ...]) -> Target:
+    names = sorted(config.sources)
 
-    return Target(f"mapping.{name}", run, seeds)
+    def run(data: bytes) -> None:
+        headers, body = split(data)
+        name = headers.get("source", b"").decode("latin-1")
+        for source in [name] if name in config.sources else names:
+            found = explain(source, body, {}, config, ARRIVAL)
+            msgspec.json.encode(found)
+            assert found["reason"].isprintable()
+
+    return Target("mappings", run, seeds)
 
 
 def targets() -> Iterator[Target]:
@@ -98,6 +96,6 @@ def targets() -> Iterator[Target]:
     seeds = tuple(seed for target in every for seed in target.seeds)
     config = _shipped()
     yield _detection(config, seeds)
-    for name in sorted(config.sources if config else ()):
-        assert config is not None
-        yield _mapping(name, config, seeds[:20])
+    if config is not None:
+        yield _mappings(config, seeds[:20])
+    yield from proofs.targets()

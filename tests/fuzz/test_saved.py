@@ -9,7 +9,8 @@ import pytest
 
 from tests.fuzz.saved import FOLDER, saved
 from tests.fuzz.structure import mutate
-from tests.fuzz.targets import Target, targets
+from tests.fuzz.target import Target
+from tests.fuzz.targets import targets
 
 SECONDS = 15.0
 TARGETS = tuple(targets())
