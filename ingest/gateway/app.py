@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from ingest.gateway.api import incident_api
 from ingest.gateway.collector import Collector
 from ingest.gateway.door import Door, serves
+from ingest.gateway.dropin import PREFIXES, DropIns
 from ingest.gateway.intake import Intake
 from ingest.gateway.link import Link
 from ingest.gateway.protocol import BoundedProtocol
@@ -43,6 +44,7 @@ class Gateway:
         guard = ReplayGuard(context.store, context.keys, context.clock, context.metrics)
         sources = Sources(context.config, self._collector, self._answers, intake.pool, self._certificates, skews)
         self._door = Door(sources, intake, guard, self._certificates, tally, context.clock)
+        self._drop_ins = DropIns(sources, intake, tally, context.clock)
         context.metrics.door_unacknowledged_bytes.set_function(
             lambda: self._collector.unacknowledged + self._answers.unacknowledged
         )
@@ -58,6 +60,8 @@ class Gateway:
             await self._door(scope, receive, send)
         elif path in PATHS:
             await self._telemetry(scope, receive, send)
+        elif path.startswith(PREFIXES):
+            await self._drop_ins(scope, receive, send)
         else:
             await self._api(scope, receive, send)
 

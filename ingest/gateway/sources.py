@@ -124,10 +124,10 @@ class Sources:
             return
         self._sources = {name: self._made(name, settings) for name, settings in config.sources.items()}
         self._by_key = {
-            (source.adapter.name, self._digest(key.reveal().encode())): source
-            for name, source in self._sources.items()
-            if source.adapter is not None and isinstance(proof := config.sources[name].proof, RoutingKeyProof)
-            for key in proof.secrets
+            (settings.adapter or name, self._digest(key.reveal().encode())): self._sources[name]
+            for name, settings in config.sources.items()
+            if isinstance(settings.proof, RoutingKeyProof)
+            for key in settings.proof.secrets
         }
         self._of, self._generation = config, generation
 
