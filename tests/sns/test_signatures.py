@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -16,47 +14,9 @@ from ingest.origin.sns import Sns as Prover
 from kernel.clock import SystemClock
 from tests.servers.receiver import Received, Receiver
 from tests.servers.sns import Sns
+from tests.sns.topic import AS_CALLER, REGION, Topic
 
-REGION = "eu-central-1"
 HOUR_MS = 3_600_000
-# Neither judges who calls; both read from here which service and region is meant.
-_SCOPE = f"test/20250101/{REGION}/sns/aws4_request"
-AS_CALLER = {"Authorization": f"AWS4-HMAC-SHA256 Credential={_SCOPE}, SignedHeaders=host, Signature=0"}
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-class Topic:
-    """A topic with our receiver as its subscriber."""
-
-    def __init__(self, server: Sns, http: aiohttp.ClientSession, name: str) -> None:
-        self.server = server
-        self.http = http
-        self.arn = f"arn:aws:sns:{REGION}:{server.account}:{name}"
-        self.subscription = ""
-
-    async def call(self, action: str, **fields: str) -> ET.Element:
-        """One request of the SNS API."""
-        data = {"Action": action, "Version": "2010-03-31", **fields}
-        async with self.http.post(self.server.url, data=data, headers=AS_CALLER) as answer:
-            text = await answer.text()
-            assert answer.status == 200, text
-            return ET.fromstring(text)
-
-    async def subscribe(self, endpoint: str) -> None:
-        """Make the topic and subscribe an address to it."""
-        await self.call("CreateTopic", Name=self.arn.rpartition(":")[2])
-        made = await self.call(
-            "Subscribe", TopicArn=self.arn, Protocol="http", Endpoint=endpoint, ReturnSubscriptionArn="true"
-        )
-        self.subscription = next(node.text or "" for node in made.iter() if node.tag.endswith("SubscriptionArn"))
-
-    async def publish(self, message: str, **fields: str) -> None:
-        await self.call("Publish", TopicArn=self.arn, Message=message, **fields)
 
 
 def request(received: Received, body: bytes | None = None) -> Request:
