@@ -17,6 +17,8 @@ from ingest.adapters.flux import Flux
 from ingest.adapters.generic import Generic
 from ingest.adapters.github import GitHub
 from ingest.adapters.grafana import Grafana
+from ingest.adapters.opsgenie import Opsgenie
+from ingest.adapters.pagerduty import PagerDuty
 from ingest.adapters.prometheus import Prometheus
 from kernel.config.schema import SourceConfig
 
@@ -25,6 +27,8 @@ _ORDER: Final[tuple[Adapter, ...]] = (
     CDEvents(),
     AwsDeployments(),
     GitHub(),
+    PagerDuty(),
+    Opsgenie(),
     ArgoCD(),
     Flux(),
     CloudWatch(),
