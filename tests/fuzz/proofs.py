@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import Iterator
 
 from ingest.origin.base import NotProven, Request
@@ -15,15 +16,16 @@ from tests.unit.origin.test_codes import BODY, CASES
 from tests.unit.origin.test_hostile import PROVERS, proper
 
 _STATUSES = (400, 401, 403)
-_loop: asyncio.AbstractEventLoop | None = None
+_here = threading.local()
 
 
 def _wait(name: str, request: Request) -> None:
-    global _loop  # noqa: PLW0603
-    if _loop is None:
-        _loop = asyncio.new_event_loop()
+    # A loop for every request would cost more than all that is judged in it; two targets are hunted at once.
+    loop: asyncio.AbstractEventLoop | None = getattr(_here, "loop", None)
+    if loop is None:
+        loop = _here.loop = asyncio.new_event_loop()
     try:
-        _loop.run_until_complete(PROVERS[name].check(request, NOW))
+        loop.run_until_complete(PROVERS[name].check(request, NOW))
     except NotProven as error:
         proper(error, (*_STATUSES, 503) if name == "sns" else _STATUSES)
 
