@@ -16,6 +16,7 @@ from kernel.bus.clients import Bus
 from kernel.bus.tail import Tail
 from kernel.bus.topics import topic_specs
 from kernel.clock import SystemClock
+from kernel.config.proof import RoutingKeyProof
 from kernel.config.schema import Config, SourceConfig
 from kernel.config.settings import Settings
 from kernel.config.values import Secret
@@ -27,15 +28,21 @@ from tests.conftest import Broker
 
 TOKEN = "s3cr\u00e9t-\u20ac"
 OPERATOR = "op-token"
+ROUTING_KEY = "5f3a9c0d1e7b4a6288d0c4e1f9a7b326"
+GENIE_KEY = "0d9c1c5e-52b1-4d66-9a0e-6f3b8a4f2c11"
 
 
 def configuration() -> Config:
-    """Two open sources and one with a token."""
+    """Two open sources, one with a token, and one behind each drop-in door."""
     return Config(
         sources={
             "prometheus": SourceConfig(),
             "generic": SourceConfig(),
             "guarded": SourceConfig(token=Secret("env:GUARDED", TOKEN)),
+            "pages": SourceConfig(
+                adapter="pagerduty", proof=RoutingKeyProof(secrets=(Secret("env:PAGES", ROUTING_KEY),))
+            ),
+            "genie": SourceConfig(adapter="opsgenie", proof=RoutingKeyProof(secrets=(Secret("env:GENIE", GENIE_KEY),))),
         }
     )
 

@@ -195,7 +195,7 @@ def _payload_errors(event: dict[str, Any], required: tuple[str, ...]) -> list[st
 
 
 def _is_time(value: Any) -> bool:
-    """ISO 8601, or absent. The vendor's own client writes an offset and a `Z` behind it."""
+    """ISO 8601, or absent. The vendor's own client may write an offset and a `Z` behind it."""
     if _blank(value):
         return True
     if not isinstance(value, str) or len(value) > 64:
