@@ -6,6 +6,7 @@ import base64
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 import pytest
 
 from ingest.origin.certificates import Certificates
@@ -13,6 +14,7 @@ from ingest.origin.registry import prover_for
 from kernel.config.check_proof import form_of
 from kernel.config.load import ConfigError, Loaded, load
 from kernel.config.proof import ProofConfig
+from kernel.config.values import Duration
 
 ADAPTERS = ("prometheus", "grafana", "pagerduty", "cloudwatch", "slack", "generic")
 KEY = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -57,6 +59,20 @@ def test_every_form_is_read_and_can_prove(tmp_path: Path, form: str) -> None:
 def test_every_form_is_among_these() -> None:
     """But `routing-key`: it opens the drop-in doors, and is tested with them."""
     assert {kind.__struct_config__.tag for kind in get_args(ProofConfig)} - {"routing-key"} == GOOD.keys()
+
+
+def test_the_documentation_names_every_form_with_its_fields(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "proof-of-origin.md").read_text(encoding="utf-8")
+    rows = {row.split("`")[1]: row for row in text.split("## Forms")[1].split("\n\n")[1].splitlines()[2:]}
+    kinds = {str(kind.__struct_config__.tag): kind for kind in get_args(ProofConfig)}
+    assert rows.keys() == kinds.keys()
+    for form, kind in kinds.items():
+        for field in msgspec.structs.fields(kind):
+            assert f"`{field.name}`" in rows[form] or field.name == "secrets", (form, field.name)
+            if isinstance(field.default, Duration):
+                assert f"`{field.name}` ({field.default})" in rows[form], (form, field.name)
+    (tmp_path / "a.yaml").write_text(text.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+    load(tmp_path, {}, secrets=False)
 
 
 def test_secrets_need_not_be_there_to_be_checked(tmp_path: Path) -> None:
