@@ -44,7 +44,12 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         while data := await reader.read(65_536):
             writer.write(data)
             await writer.drain()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
     writer.close()
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
+        await writer.wait_closed()
 
 
 @contextlib.asynccontextmanager
@@ -53,14 +58,24 @@ async def tls_in_front(host: str, port: int, directory: Path) -> AsyncIterator[t
     certificate, secret = _certificate(directory)
     offers = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     offers.load_cert_chain(certificate, secret)
-    tasks: set[asyncio.Task[None]] = set()
+    serving: set[asyncio.Task[None]] = set()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner_reader, inner_writer = await asyncio.open_connection(host, port)
-        both = [asyncio.create_task(_copy(reader, inner_writer)), asyncio.create_task(_copy(inner_reader, writer))]
-        tasks.update(both)
-        await asyncio.wait(both)
-        tasks.difference_update(both)
+        copies = [asyncio.create_task(_copy(reader, inner_writer)), asyncio.create_task(_copy(inner_reader, writer))]
+        try:
+            await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for copy in copies:
+                copy.cancel()
+            await asyncio.wait(copies)
+            await _close(inner_writer)
+            await _close(writer)
+
+    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(proxy(reader, writer))
+        serving.add(task)
+        task.add_done_callback(serving.discard)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=offers)
     try:
@@ -68,5 +83,5 @@ async def tls_in_front(host: str, port: int, directory: Path) -> AsyncIterator[t
         yield f"https://127.0.0.1:{address[1]}", ssl.create_default_context(cafile=str(certificate))
     finally:
         server.close()
-        for task in tasks:
-            task.cancel()
+        if serving:
+            await asyncio.wait(serving, timeout=10.0)
