@@ -13,10 +13,10 @@ The body that creates an alert by the alert API is read as it is. What the alert
 what to do) the drop-in door writes into the form of the webhook, with what the client sent beside it:
 
     {"action": "Close" | "Acknowledge" | "UnAcknowledge" | "AddNote", "alert": {"alias": "..."},
-     "user": "...", "source": "...", "note": "..."}
+     "user": "...", "source": "...", "note": "...", "requestId": "..."}
 
-`user`, `source` and `note` are texts and may be absent (`note` not from `AddNote`); nothing else is read there. A
-`source` that is no object tells a client of the API from a person.
+All beside action and alias are texts and may be absent (`note` not from `AddNote`); `requestId` names the answer. A
+`source` that is no object tells a client of the API from a person. An `Update...` is read as the webhook's is.
 Source: "Alert action data" and "Alert API" of Opsgenie's and Jira Service Management's documentation.
 """
 
@@ -171,7 +171,7 @@ def _webhook(
             message,
             parsed,
             verb,
-            name=_answer_name(message, alert, word, note),
+            name=_said(body, "requestId")[:200] or _answer_name(message, alert, word, note),
             by=who,
             key=alias if own else "",
             identity={"alias": alias},

@@ -6,6 +6,7 @@ nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
@@ -24,6 +25,7 @@ from kernel.model.signals import Verb
 _ACTIONS: Final = ("trigger", "acknowledge", "resolve")
 _LABEL_LETTERS: Final = 200
 _MOST_DETAILS: Final = 100
+_TWO_ZONES: Final = re.compile(r".{10,40}[+-]\d\d:?\d\dZ")
 _PAYLOAD_LABELS: Final = ("source", "component", "group", "class")
 
 
@@ -51,6 +53,7 @@ def parse_event(message: Message, body: dict[str, Any]) -> Parsed:
         )
     parsed = Parsed(Outcome.IGNORED)
     key = text_at(body, "dedup_key") or text_at(body, "incident_key")
+    key = key if key.strip() else ""
     if own_key(key) is not None:
         return finish(parsed, f"{action}: the event carries stormfold's own key: it is about an incident of its own")
     notes: list[str] = []
@@ -108,7 +111,11 @@ def _alert(message: Message, body: dict[str, Any], identity: dict[str, str], sta
 
 
 def _time(payload: dict[str, Any]) -> Millis:
-    return time_of(payload.get("timestamp"), "payload.timestamp")
+    """The sender's time. PagerDuty's own client writes an offset and a `Z` behind it, and PagerDuty takes that."""
+    found = payload.get("timestamp")
+    if isinstance(found, str) and _TWO_ZONES.fullmatch(found):
+        found = found[:-1]
+    return time_of(found, "payload.timestamp")
 
 
 def _severity(message: Message, payload: dict[str, Any], details: _Details, status: Status, parsed: Parsed) -> Severity:
