@@ -12,6 +12,7 @@ from correlator.heartbeats import Heartbeats
 from correlator.moves import Moves
 from correlator.state import Shard
 from kernel.clock import Millis
+from kernel.model.own import CANARY_RULE
 from kernel.model.state import Member, MemberState
 
 
@@ -111,9 +112,11 @@ class Clockwork:
             # One of its members still fires, handled by a person: its counts belong here.
             for fingerprint in sorted(incident.members):
                 self._shard.set_timer(f"drop:{fingerprint}", now)
-            self._shard.set_timer(f"forget:{name}", now + self._moves.config.correlation.keep_closed)
+            self._shard.set_timer(f"forget:{name}", now + self._moves.rulebook.keeps(incident.doc.rule))
             return
-        self._shard.total("forgotten_alerts", incident.doc.count)
+        # What stormfold sent itself is none of the alerts that the audit counts.
+        of = "canaries" if incident.doc.rule == CANARY_RULE else "forgotten_alerts"
+        self._shard.total(of, incident.doc.count)
         del self._shard.incidents[name]
         self._shard.successors.pop(name, None)
         self._shard.touch("incidents", name)

@@ -330,7 +330,7 @@ class Moves:
         for name in sorted(incident.members):
             if self.shard.members[name].state is not MemberState.FIRING:
                 self.shard.set_timer(f"drop:{name}", due)
-        self.shard.set_timer(f"forget:{doc.id}", due + self.config.correlation.keep_closed)
+        self.shard.set_timer(f"forget:{doc.id}", due + self.rulebook.keeps(doc.rule))
         self.shard.drop_timer(f"close:{doc.id}")
         self.say(incident, Fact.CLOSED, due, early or "stayed resolved for its grace")
 

@@ -20,6 +20,7 @@ from kernel.context import Context
 from kernel.model.codec import Undecodable, decode_incidents, decode_signals, encode
 from kernel.model.incident import IncidentEvent, IncidentRecord
 from kernel.model.naming import shard_tag
+from kernel.model.own import CANARY_RULE
 from kernel.model.signals import MAX_RECORD_BYTES, MAX_SIGNALS, Command, CommandBody, CommandEnvelope
 from kernel.shards import BadRecord
 from kernel.steps import Step
@@ -152,6 +153,8 @@ class ShardOwner:
         await self._chain.turn(change)
         metrics = self._context.metrics
         for event in events:
+            if event.headline.rule == CANARY_RULE:
+                continue
             metrics.incident_facts_total.labels(event.fact.value).inc()
         for name, n in added.items():
             if name == "inexact_ranges":

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from kernel.clock import Millis
 from kernel.config.matchers import Predicate, compile_all
 from kernel.config.schema import Config, RuleConfig
+from kernel.config.values import Duration
 from kernel.model.naming import length_prefixed
-from kernel.model.own import HEARTBEAT_RULE, OWN_SOURCE
+from kernel.model.own import CANARY_RULE, CANARY_TENANT, HEARTBEAT_RULE, OWN_SOURCE
 
 UNMATCHED = RuleConfig(name="unmatched", group_by=("fingerprint",))
 """Takes what no rule of the configuration matches: each alert is an incident of its own, none is dropped."""
+
+
+CANARY = RuleConfig(name=CANARY_RULE, group_by=("fingerprint",), grace=Duration(60_000))
+KEEP_CANARY: Final = 60_000
 
 
 def _any(view: Mapping[str, str]) -> bool:
@@ -35,7 +42,8 @@ class Rulebook:
         self._rules: list[tuple[RuleConfig, Predicate]] = [
             (rule, compile_all(rule.match)) for rule in (*config.rules, UNMATCHED)
         ]
-        self._by_name = {rule.name: rule for rule, _ in self._rules}
+        self._by_name = {rule.name: rule for rule, _ in self._rules} | {CANARY.name: CANARY}
+        self._keep_closed = config.correlation.keep_closed
         self._teams = {heartbeat.name: heartbeat.team for heartbeat in config.heartbeats}
         self._windows: dict[str, str] = {}
 
@@ -49,7 +57,9 @@ class Rulebook:
 
     def _own(self, view: Mapping[str, str]) -> Iterator[tuple[RuleConfig, Predicate]]:
         """The rule of what stormfold says of itself, which no rule of the configuration takes."""
-        if view.get("source") == OWN_SOURCE:
+        if view.get("tenant") == CANARY_TENANT:
+            yield CANARY, _any
+        elif view.get("source") == OWN_SOURCE:
             name = view["heartbeat"]
             yield RuleConfig(name=HEARTBEAT_RULE, group_by=("heartbeat",), team=self._teams.get(name)), _any
 
@@ -71,6 +81,10 @@ class Rulebook:
                 f"{rule.cap} or {rule.size} members; reopens within {rule.grace} of its resolve"
             )
         return words
+
+    def keeps(self, name: str) -> Millis:
+        """How long a closed incident of the rule is kept."""
+        return KEEP_CANARY if name == CANARY_RULE else self._keep_closed
 
     def rule(self, name: str) -> RuleConfig:
         """A rule by name; one that a reload removed behaves by the defaults until its incidents end."""

@@ -10,6 +10,7 @@ from correlator.owner import ShardOwner
 from kernel.bus.tail import Tail
 from kernel.context import Context
 from kernel.model.incident import IncidentStatus, Priority
+from kernel.model.own import CANARY_RULE
 from kernel.progress import least_progress
 from kernel.shards import ShardWorker
 from kernel.steps import Step
@@ -72,6 +73,7 @@ class CorrelatorWorker(ShardWorker[ShardOwner]):
             (incident.doc.score.priority, incident.doc.status)
             for owner in self.owners.values()
             for incident in owner.shard.incidents.values()
+            if incident.doc.rule != CANARY_RULE
         )
         for priority in Priority:
             for status in IncidentStatus:

@@ -10,6 +10,7 @@ import orjson
 from aiokafka.structs import ConsumerRecord
 
 from ingest.adapters.base import Adapter, Glance, Message, NotUnderstood, Outcome, Parsed, Reason
+from ingest.adapters.generic import Generic
 from ingest.adapters.registry import UnknownAdapter, adapter_for, detect, nearest
 from ingest.adapters.unpack import unpack
 from ingest.heartbeats import Beating
@@ -17,6 +18,7 @@ from kernel.config.schema import Config, SourceConfig
 from kernel.model.alert import Alert, Origin, Severity
 from kernel.model.codec import Undecodable, decode_command
 from kernel.model.naming import shard_of
+from kernel.model.own import CANARY_SOURCE, CANARY_TENANT
 from kernel.model.signals import CommandBody
 
 MAX_KEYS: Final = 200_000
@@ -100,8 +102,10 @@ class Reader:
         headers = _texts(raw)
         source = headers.get("source") or None
         settings = config.sources.get(source, _DEFAULT) if source else _DEFAULT
+        if source == CANARY_SOURCE:
+            settings = _canary(config)
         tenant = settings.tenant
-        if source not in config.sources:
+        if source not in config.sources and source != CANARY_SOURCE:
             tenant = config.correlation.default_tenant
         if settings.tenant_header and headers.get("tenant"):
             tenant = headers["tenant"]
@@ -197,6 +201,11 @@ class Reader:
             if len(self._shard_of) < MAX_KEYS:
                 self._shard_of[domain] = found
         return found
+
+
+def _canary(config: Config) -> SourceConfig:
+    """Stormfold's own source: one that is not resolved, since its gateway is gone, goes stale."""
+    return SourceConfig(adapter=Generic.name, tenant=CANARY_TENANT, repeat_interval=config.canary.every)
 
 
 def _texts(raw: Sequence[tuple[str, bytes | None]]) -> dict[str, str]:

@@ -23,6 +23,7 @@ from kernel.bus.group import Batch, GroupLoop
 from kernel.bus.publisher import Record, publish
 from kernel.bus.topic_ids import TopicInfo, topic_ids
 from kernel.context import Context
+from kernel.model.own import CANARY_SOURCE
 from kernel.model.signals import MAX_SIGNALS
 from kernel.steps import Step
 from kernel.store import scripts
@@ -197,6 +198,8 @@ class IngestWorker:
     def _count(self, out: Slice) -> None:
         metrics = self._context.metrics
         for (source, outcome), n in out.tallies.items():
+            if source == CANARY_SOURCE:
+                continue
             metrics.alerts_total.labels(metrics.source(source), outcome).inc(n)
         for (source, default), n in out.defaults.items():
             metrics.defaults_total.labels(metrics.source(source), default).inc(n)

@@ -20,6 +20,7 @@ from kernel.context import Context
 from kernel.model.codec import Undecodable, decode_delivery, decode_incidents, encode
 from kernel.model.delivery import DeliveryRow, LedgerKey, Outcome
 from kernel.model.incident import IncidentStatus
+from kernel.model.own import CANARY_RULE
 from kernel.model.state import NotifierDoc
 from kernel.shards import BadRecord
 from kernel.steps import Step
@@ -45,6 +46,7 @@ ROW = "v"
 LET_GO_WITHIN = 3.0
 FORGET_EVERY = 60.0
 FORGET_MARGIN = 3_600_000
+KEEP_CANARY = 600_000
 
 
 class ShardNotifier:
@@ -284,6 +286,7 @@ class ShardNotifier:
             line = doc.headline
             if line is None or line.status not in (IncidentStatus.CLOSED, IncidentStatus.WITHDRAWN):
                 continue
-            if line.changed_at + keep < now and all(entry.final for entry in doc.ledger):
+            long = KEEP_CANARY if line.rule == CANARY_RULE else keep
+            if line.changed_at + long < now and all(entry.final for entry in doc.ledger):
                 del self._docs[name]
                 self._gone.add(name)

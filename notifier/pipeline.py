@@ -24,6 +24,7 @@ from kernel.bus.tail import Tail
 from kernel.context import Context
 from kernel.steps import Step
 from notifier.channels.base import Writer
+from notifier.channels.canary import CanaryChannel
 from notifier.targets import Targets
 from notifier.worker import NotifierWorker
 
@@ -38,7 +39,8 @@ async def run(context: Context, stop: asyncio.Event, http: aiohttp.ClientSession
     consumer = await bus.start(bus.group_consumer(context.group("notifier")))
     reader = await bus.start(bus.reader())
     try:
-        targets = Targets(context.config, http, console)
+        canary = CanaryChannel(context.config, context.clock, context.metrics)
+        targets = Targets(context.config, http, console, {canary.name: canary})
         worker = NotifierWorker(context, consumer, producer, Tail(reader, topics.deliveries), targets)
         committed = partial(context.steps.at, Step.NOTIFIER_COMMITTED)
         loop = worker.loop = GroupLoop(

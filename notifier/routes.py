@@ -11,6 +11,7 @@ from kernel.config.matchers import Labels, Predicate, compile_all
 from kernel.config.schema import Config, RouteConfig
 from kernel.model.delivery import Action
 from kernel.model.incident import Headline, Priority
+from kernel.model.own import CANARY_CHANNEL, CANARY_RULE
 
 BUILTIN_CONSOLE = "console"
 """The channel that stands in where no team is configured; it needs no entry under `channels`."""
@@ -102,6 +103,8 @@ def route(headline: Headline, config: Config) -> Routed:
     team configured, the built-in console. P1 and P2 page; P3 and P4 notify, on the page's targets where the team has
     no others.
     """
+    if headline.rule == CANARY_RULE:
+        return Routed(None, (CANARY_CHANNEL,), (), Action.UPDATE, "stormfold's own canary")
     team, reason = _team(headline, config)
     action = Action.PAGE if headline.priority in (Priority.P1, Priority.P2) else Action.UPDATE
     if team is None:

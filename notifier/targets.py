@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -19,6 +19,7 @@ from notifier.routes import BUILTIN_CONSOLE
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 16
+OWN_PER_MINUTE = 6_000
 LOOK_AGAIN_MS = 5
 
 
@@ -35,9 +36,16 @@ class Target:
 
 
 class Targets:
-    """The targets of one process, made anew when the configuration changes."""
+    """The targets of one process, made anew when the configuration changes; `own` are there whatever that says."""
 
-    def __init__(self, config: Callable[[], Config], http: aiohttp.ClientSession, console: Writer) -> None:
+    def __init__(
+        self,
+        config: Callable[[], Config],
+        http: aiohttp.ClientSession,
+        console: Writer,
+        own: Mapping[str, Channel] | None = None,
+    ) -> None:
+        self._own = own or {}
         self._config = config
         self._http = http
         self._console = console
@@ -62,9 +70,11 @@ class Targets:
             except ValueError as error:
                 log.warning("a target cannot be used", target=name, why=str(error))
                 target = Target(None, limits, kind, disabled=str(error))
-            if name in old:
-                target.pace, target.under_way = old[name].pace, old[name].under_way
             self._targets[name] = target
+        for name, channel in self._own.items():
+            self._targets[name] = Target(channel, Limits(OWN_PER_MINUTE), "canary")
+        for name in old.keys() & self._targets.keys():
+            self._targets[name].pace, self._targets[name].under_way = old[name].pace, old[name].under_way
 
     def keyed_by_priority(self, name: str) -> bool:
         """Whether each priority is a remote object of its own there."""

@@ -64,7 +64,7 @@ class Process:
         Raises UserError where a server is missing or unfit or the port is taken; nothing runs then.
         """
         await check(self.context)
-        server = Gateway(self.context) if "gateway" in self.roles else TelemetryServer(self.context)
+        server = Gateway(self.context, canary=True) if "gateway" in self.roles else TelemetryServer(self.context)
         try:
             self.url = _url(*await server.start(fallback))
         except (CannotListen, BusUnavailable, UnknownTopics) as error:

@@ -8,6 +8,7 @@ from typing import Final
 from aiokafka.errors import KafkaError
 
 from ingest.gateway.api import incident_api
+from ingest.gateway.canary import Canary
 from ingest.gateway.collector import Collector
 from ingest.gateway.door import Door, serves
 from ingest.gateway.dropin import PREFIXES, DropIns
@@ -29,9 +30,9 @@ ROLE: Final = "gateway"
 
 
 class Gateway:
-    """The gateway role of one process."""
+    """The gateway role of one process; with `canary` it sends one now and then, as the configuration says."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, canary: bool = False) -> None:
         self._context = context
         self._link = Link(context.bus, context.clock)
         backlog = context.bus.profile.max_backlog_bytes
@@ -52,6 +53,8 @@ class Gateway:
         self._api = incident_api(context, self._link)
         self._server: HttpServer | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._canary = Canary(context.config, self._collector, context.clock, context.metrics) if canary else None
+        self._singing: asyncio.Task[None] | None = None
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application: the path decides before any framework runs."""
@@ -86,6 +89,8 @@ class Gateway:
         await self._server.start(listener)
         await self._look()
         self._watching = asyncio.create_task(self._watch(), name="gateway.watch")
+        if self._canary is not None:
+            self._singing = asyncio.create_task(self._canary.run(), name="gateway.canary")
         return host, port
 
     def _ended(self, why: str) -> None:
@@ -123,9 +128,10 @@ class Gateway:
         """Answer what is under way, then let go of Kafka; returns within about `deadline` seconds."""
         loop = asyncio.get_running_loop()
         end = loop.time() + deadline
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait([self._watching])
+        for task in (self._watching, self._singing):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
         if self._server is not None:
             await self._server.stop(max(0.1, end - loop.time()))
         for collector in (self._collector, self._answers):

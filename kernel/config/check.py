@@ -16,7 +16,7 @@ from kernel.config.matchers import parse_matcher
 from kernel.config.nodes import Path_, Place, Problem, Reader, did_you_mean
 from kernel.config.schema import Config, Console, PagerDuty, PriorityConfig, RouteConfig, RuleConfig, Slack, Webhook
 from kernel.config.values import Duration
-from kernel.model.own import CANARY_TENANT, OWN_RULES, OWN_SOURCES
+from kernel.model.own import CANARY_CHANNEL, CANARY_TENANT, OWN_RULES, OWN_SOURCES
 
 T = TypeVar("T")
 
@@ -57,6 +57,7 @@ def check(config: Config, reader: Reader, known: Known) -> None:
     checker.priority()
     checker.correlation()
     checker.heartbeats()
+    checker.canary()
 
 
 class _Checker:
@@ -111,6 +112,9 @@ class _Checker:
                     self.say((section, name), f"{name!r} cannot be the name of a {section[:-1]}", hint)
         if "other" in self.config.sources:
             self.say(("sources", "other"), "'other' stands for unknown sources in metrics", "name the source otherwise")
+        if CANARY_CHANNEL in self.config.channels:
+            what = f"{CANARY_CHANNEL!r} is a channel of stormfold's own"
+            self.say(("channels", CANARY_CHANNEL), what, "name the channel otherwise")
         for name in sorted(OWN_SOURCES & self.config.sources.keys()):
             self.say(("sources", name), f"{name!r} is stormfold itself", "name the source otherwise")
 
@@ -275,6 +279,11 @@ class _Checker:
             self.within(heartbeat.every, SECOND, MONTH, (*path, "every"))
             if heartbeat.team is not None:
                 self.defined(heartbeat.team, "teams", (*path, "team"))
+
+    def canary(self) -> None:
+        every = self.config.canary.every
+        if every:
+            self.within(every, SECOND, HOUR, ("canary", "every"))
 
 
 def _private(host: str) -> bool:

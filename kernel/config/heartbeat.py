@@ -1,4 +1,4 @@
-"""What is expected of sources: heartbeats, each an alert or message that has to come again and again."""
+"""What is expected again and again: heartbeats of sources, and stormfold's own canary."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ class HeartbeatConfig(Strict, frozen=True):
     severity: Severity = Severity.HIGH
     service: str | None = None
     team: str | None = None
+
+
+class CanaryConfig(Strict, frozen=True):
+    """How often every gateway sends an alert through everything to a channel that only records it; `0s`: never."""
+
+    every: Duration = Duration(60_000)
 
 
 class _Source(Protocol):

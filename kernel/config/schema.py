@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec import field
 
-from kernel.config.heartbeat import HeartbeatConfig
+from kernel.config.heartbeat import CanaryConfig, HeartbeatConfig
 from kernel.config.proof import ProofConfig
 from kernel.config.section import Strict
 from kernel.config.values import Duration, Secret
@@ -166,3 +166,4 @@ class Config(Strict, frozen=True):
     priority: PriorityConfig = field(default_factory=PriorityConfig)
     correlation: CorrelationConfig = field(default_factory=CorrelationConfig)
     heartbeats: tuple[HeartbeatConfig, ...] = ()
+    canary: CanaryConfig = field(default_factory=CanaryConfig)

@@ -1,4 +1,4 @@
-"""Names of what stormfold says of itself: no source, rule or tenant of a configuration may have them."""
+"""Names of what stormfold says of itself: nothing of a configuration may have them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ HEARTBEAT_RULE: Final = "heartbeat"
 CANARY_SOURCE: Final = "stormfold-canary"
 CANARY_TENANT: Final = "stormfold-canary"
 CANARY_RULE: Final = "canary"
+CANARY_CHANNEL: Final = "stormfold-canary"
+CANARY_SENT: Final = "canary_sent"
+"""The label that says when it was sent, in ms."""
 
 OWN_SOURCES: Final = frozenset({OWN_SOURCE, CANARY_SOURCE})
 OWN_RULES: Final = frozenset({HEARTBEAT_RULE, CANARY_RULE})

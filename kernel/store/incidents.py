@@ -12,6 +12,7 @@ import msgspec
 from kernel.model.codec import Undecodable
 from kernel.model.incident import IncidentStatus, Priority
 from kernel.model.naming import shard_of_incident, shard_tag
+from kernel.model.own import CANARY_RULE
 from kernel.model.state import Facts, IncidentDoc, Member, NotifierDoc
 from kernel.store.client import Store
 from kernel.store.keys import Keys
@@ -91,7 +92,7 @@ class IncidentReader:
         team: str | None = None,
         limit: int = 100,
     ) -> Listing:
-        """At most `limit` incidents that fit; an empty filter takes all. Raises NeverStarted."""
+        """At most `limit` incidents that fit, without canaries; an empty filter takes all. Raises NeverStarted."""
         found = await asyncio.gather(*(self._shard(shard) for shard in range(self._shards)))
         lost = [shard for shard, docs in enumerate(found) if docs is None]
         if len(lost) == self._shards:
@@ -103,6 +104,7 @@ class IncidentReader:
             if (not statuses or doc.status in statuses)
             and (not priorities or doc.score.priority in priorities)
             and (team is None or doc.team == team)
+            and doc.rule != CANARY_RULE
         ]
         fitting.sort(key=lambda doc: (not doc.status.live, doc.score.priority.rank, -doc.changed_at, doc.id))
         return Listing(fitting[:limit], lost)

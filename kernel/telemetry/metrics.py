@@ -192,6 +192,28 @@ class Metrics:
             self.incident_facts_total.labels(fact.value)
 
     def _people(self) -> None:
+        self.canary_age_seconds = self._gauge(
+            "canary_age_seconds",
+            "Seconds since the newest canary was sent that came through to the notifier (take the least of all"
+            " processes). Above a few minutes: alerts do not reach people; look at /readyz of every role.",
+            ("role",),
+        )
+        self.canary_latency_seconds = self._gauge(
+            "canary_latency_seconds",
+            "How long the newest canary took from the gateway to its channel. Above a second: compare"
+            " stormfold_batch_seconds and stormfold_consumer_lag_records.",
+            ("role",),
+        )
+        self.canary_every_seconds = self._gauge(
+            "canary_every_seconds",
+            "How often a canary is sent, 0 for never. It is canary.every of the configuration.",
+            ("role",),
+        )
+        self.canary_sent_total = self._counter(
+            "canary_sent",
+            "Canaries that this gateway sent, by outcome. 'refused': Kafka did not take it.",
+            ("outcome",),
+        )
         self.deliveries_total = self._counter(
             "deliveries",
             "Deliveries to channels by action and outcome. 'failed' or 'unknown': look at the channel's address,"

@@ -27,6 +27,7 @@ def configuration(url: str, services: Mapping[str, str], **sections: Any) -> dic
         "services": {name: {"tier": 1, "team": team} for name, team in services.items()},
         "rules": [{"name": "by service", "match": ['service!=""'], "group_by": ["service"]}],
         "routes": [{"team": "sre"}],
+        "canary": {"every": "0s"},
         "channels": {"hook": {"type": "webhook", "url": url, "allow_private": True, "per_minute": 60_000}},
         **sections,
     }

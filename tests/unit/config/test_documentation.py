@@ -25,6 +25,7 @@ SECTIONS: dict[str, Any] = {
     "## `priority`": schema.PriorityConfig,
     "## `correlation`": schema.CorrelationConfig,
     "## `heartbeats`": schema.HeartbeatConfig,
+    "## `canary`": schema.CanaryConfig,
 }
 
 
