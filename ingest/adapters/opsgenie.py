@@ -71,7 +71,7 @@ global:
   opsgenie_api_url: http://stormfold:8080/
 ```
 
-The webhook's own settings:
+The webhook by Opsgenie's integration API, `POST https://api.opsgenie.com/v2/integrations`:
 
 ```json
 {"name": "stormfold", "type": "Webhook", "url": "http://stormfold:8080/v1/sources/opsgenie",
