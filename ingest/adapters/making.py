@@ -160,13 +160,15 @@ def add_answer(
     by: str,
     key: str = "",
     identity: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
     note: str = "",
 ) -> None:
     """Make a person's answer and append it to `parsed`.
 
     Where `key` is one that stormfold gave the vendor, the answer is to that incident and episode; else to the incident
-    of this source's own alert with that `identity` (as the adapter identifies alerts). `name` is the answer's own,
-    the same when it is delivered again. Raises NotUnderstood (`missing_identity`) where neither says what is meant.
+    of this source's own alert with that `identity`, as the adapter identifies alerts, or with these `labels` where
+    the source has an `identity` setting. `name` is the answer's own, the same when it is delivered again.
+    Raises NotUnderstood (`missing_identity`) where nothing says what is meant.
     """
     by = clean_text(by, _WHO_BYTES, parsed) or message.source
     note = clean_text(note, SUMMARY_BYTES, parsed, lines=True)
@@ -175,7 +177,9 @@ def add_answer(
         incident, episode = own
         command = CommandBody(name, verb, incident, by, note, episode=episode, tenant=message.tenant)
     else:
-        parts = {part: value for part, value in (identity or {}).items() if value}
+        chosen = message.config.identity
+        given = {part: (labels or {}).get(part, "") for part in chosen} if chosen else identity or {}
+        parts = {part: value for part, value in given.items() if value}
         if not parts:
             raise NotUnderstood(Reason.MISSING_IDENTITY, "nothing tells which alert this answers")
         alert = fingerprint(message.tenant, message.source, parts)

@@ -175,6 +175,7 @@ def _webhook(
             by=who,
             key=alias if own else "",
             identity={"alias": alias},
+            labels={**_labels(alert), "alias": alias},
             note=note,
         )
         notes.append(f"{verb} by {who[:80] or 'Opsgenie'} of {alias[:120]}")
@@ -227,7 +228,7 @@ def _alert(
     *,
     repeats: bool,
 ) -> None:
-    labels = _labels(alert)
+    labels = {**_labels(alert), "alias": identity.get("alias", "")}
     when = _time(alert, "updatedAt", parsed)
     starts = _time(alert, "createdAt", parsed)
     add_alert(

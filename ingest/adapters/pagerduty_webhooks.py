@@ -212,6 +212,7 @@ def _answer(message: Message, parsed: Parsed, told: _Told, verb: Verb, notes: li
         by=told.who,
         key=told.key,
         identity=None if told.key else {"incident": _id(told)},
+        labels=_labels(told),
         note=told.text,
     )
     notes.append(f"{verb} by {told.who[:80] or 'PagerDuty'} of {told.key or 'the incident ' + _id(told)[:80]}")
@@ -232,30 +233,19 @@ def _alert(message: Message, parsed: Parsed, index: int, told: _Told, notes: lis
         return
     status = Status.RESOLVED if told.kind == _RESOLVED else Status.FIRING
     when = time_or_none(time_of(told.when, "the webhook's time"), parsed)
-    service, policy = _named(incident.get("service")), _named(incident.get("escalation_policy"))
-    teams = incident.get("teams")
+    title, description = _title(incident), _said(incident, "description")
     add_alert(
         message,
         parsed,
         index,
         identity={"incident": _id(told)},
-        name=_title(incident),
+        name=title,
         status=status,
         severity=_severity(message, incident, parsed),
-        labels={
-            "incident_id": _said(incident, "id"),
-            "incident_key": _said(incident, "incident_key"),
-            "service": service,
-            "urgency": _said(incident, "urgency"),
-            "priority": _named(incident.get("priority")),
-            "escalation_policy": policy,
-            "team": ",".join(sorted({_named(team) for team in teams} - {""})) if isinstance(teams, list) else "",
-            "incident_type": _said(incident.get("incident_type"), "name"),
-            "client": _said(told.client, "name"),
-        },
+        labels=_labels(told),
         observed_at=when,
-        service=service or None,
-        description=_said(incident, "description") if "title" in incident else "",
+        service=_named(incident.get("service")) or None,
+        description=description if description != title else "",
         links=[
             ("incident", _said(incident, "html_url")),
             (_said(told.client, "name") or "client", _said(told.client, "url")),
@@ -264,6 +254,21 @@ def _alert(message: Message, parsed: Parsed, index: int, told: _Told, notes: lis
         starts_at=_starts(message, told, when, parsed),
         ends_at=when if when is None else clamp(when, message.arrival, parsed),
     )
+
+
+def _labels(told: _Told) -> dict[str, str]:
+    incident, teams = told.incident, told.incident.get("teams")
+    return {
+        "incident_id": _said(incident, "id"),
+        "incident_key": _said(incident, "incident_key"),
+        "service": _named(incident.get("service")),
+        "urgency": _said(incident, "urgency"),
+        "priority": _named(incident.get("priority")),
+        "escalation_policy": _named(incident.get("escalation_policy")),
+        "team": ",".join(sorted({_named(team) for team in teams} - {""})) if isinstance(teams, list) else "",
+        "incident_type": _said(incident.get("incident_type"), "name"),
+        "client": _said(told.client, "name"),
+    }
 
 
 def _title(incident: dict[str, Any]) -> str:

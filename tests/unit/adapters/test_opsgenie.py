@@ -67,6 +67,7 @@ def test_facts_of_an_alert() -> None:
         "attempt": "2",
         "tags": "env:prod,critical-path",
         "entity": "web-7",
+        "alias": "disk/web-7",
         "source": "https://probe.example.org/2",
     }
     assert [(link.text, link.href) for link in alert.links] == [
@@ -281,7 +282,17 @@ def test_bodies_that_no_webhook_sends(body: Any, says: str) -> None:
 
 def test_odd_ornaments_cost_no_alert() -> None:
     odd = _webhook("Create", tags={"a": 1}, details=["x"], description=4, entity=[], source={}, username=None)
-    assert only(parse(odd, "opsgenie")).labels == {}
+    assert only(parse(odd, "opsgenie")).labels == {"alias": "disk/web-7"}
+
+
+def test_a_source_may_tell_alerts_by_labels_and_then_answers_too() -> None:
+    config = SourceConfig(identity=("service", "entity"))
+    alert = only(parse_sample("opsgenie/create", config=config))
+    assert alert.fingerprint == _print(service="shop", entity="web-7")
+    answered = parse_sample("opsgenie/acknowledge", config=config)
+    assert [c.alert for c in answered.commands] == [alert.fingerprint]
+    note = parse_sample("opsgenie/door_note", config=config)
+    assert [r.reason for r in note.refusals] == [Reason.MISSING_IDENTITY]
 
 
 def test_detection() -> None:

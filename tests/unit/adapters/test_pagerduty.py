@@ -79,8 +79,14 @@ def test_facts_of_an_incident() -> None:
 
 
 def test_a_source_may_tell_incidents_by_their_key() -> None:
-    alert = only(parse_sample("pagerduty/v3_triggered", config=SourceConfig(identity=("incident_key",))))
+    config = SourceConfig(identity=("incident_key",))
+    alert = only(parse_sample("pagerduty/v3_triggered", config=config))
     assert alert.fingerprint == _print(incident_key="checkout/slow")
+    answered = parse(_v3("acknowledged", incident_key="checkout/slow"), "pagerduty", config=config)
+    assert [c.alert for c in answered.commands] == [alert.fingerprint]
+    # A note does not name the key, so nothing tells what it answers.
+    note = parse_sample("pagerduty/v3_note", config=config)
+    assert [r.reason for r in note.refusals] == [Reason.MISSING_IDENTITY]
 
 
 @pytest.mark.parametrize(
