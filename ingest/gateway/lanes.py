@@ -130,11 +130,14 @@ class Lane:
         self.unread_of.clear()
 
     def full(self, member: Member, size: int, limit: int) -> bool:
-        """Whether so much unread would be too much. The last quarter is kept for those who have little unread."""
+        """Whether so much unread would be too much. The last quarter is kept for those who have little unread.
+
+        `size` bytes were taken from the member's share already.
+        """
         after, quarter = self.unread_bytes + self.held + size, limit // 4
         if after <= limit - quarter:
             return False
-        own = self.unread_of[member]
+        own = self.unread_of[member] + member.used - size
         return after > limit or bool(own and own + size > quarter)
 
 
