@@ -278,7 +278,8 @@ def test_nothing_of_the_source_goes_stale_while_it_is_missing_and_afterwards_all
 def test_time_that_jumps_past_both_lets_nothing_go_stale() -> None:
     b = stale_bench()
     b.take(b.alert("A", at=T0 + 2 * MINUTE, valid_for=4 * MINUTE))
-    b.take(b.alert("B", service="cart", at=T0 + 20 * MINUTE))
+    # The source goes on sending, without its heartbeat, and no turn of the owner lies between.
+    b.take(*(b.alert("B", service="cart", at=T0 + n * MINUTE // 2) for n in range(5, 41)))
     assert [e.headline.rule for e in b.turn(T0 + 20 * MINUTE, T0 + 20 * MINUTE)] == ["heartbeat"]
 
 
