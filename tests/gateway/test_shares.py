@@ -90,6 +90,13 @@ class TestPool:
         assert pool.share(members[2]) == 700
 
 
+class _Host(HostProcess):
+    """Servers of one test's own, which it takes down."""
+
+    def close(self) -> None:
+        self.stop()
+
+
 @contextlib.asynccontextmanager
 async def _flood(running: Running, size: int) -> AsyncIterator[list[int]]:
     """Far more requests of one source at once than the door has room for."""
@@ -133,6 +140,34 @@ async def test_the_noisy_source_is_refused_and_its_neighbour_is_not(
     assert sum(refused) >= 20
     quiet = [record for record in await running.alerts() if ("source", b"quiet") in record.headers]
     assert len(quiet) == 50
+
+
+@pytest.mark.embedded
+async def test_with_kafka_away_a_newcomer_is_taken_before_those_who_wait_beyond_their_share(
+    start: Start, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "MAX_UNACKNOWLEDGED", 160_000)
+    monkeypatch.setattr(collecting, "HOLD", 60.0)
+    with contextlib.closing(_Host()) as host:
+        running = await start(Broker("embedded", host.bootstrap, EmbeddedServers(host), prefix))
+        collector = running.gateway._collector
+        noisy, quiet = collector.spread("noisy"), collector.spread("quiet")
+        await collector.submit(quiet, b"0", [])
+        host.command({"down": True})
+        body = b"x" * 20_000
+        waiting = [asyncio.ensure_future(collector.submit(noisy, body, [])) for _ in range(20)]
+        async with asyncio.timeout(30):
+            while not noisy.held.used:
+                await asyncio.sleep(0.01)
+        assert collector.unacknowledged == 140_000
+        late = asyncio.ensure_future(collector.submit(quiet, body, []))
+        await asyncio.sleep(0)
+        assert (collector.unacknowledged, quiet.held.used) == (160_000, 0)
+        host.command({"down": False})
+        async with asyncio.timeout(60):
+            await asyncio.gather(late, *waiting)
+        assert collector.unacknowledged == noisy.member.used == quiet.member.used == 0
+        assert noisy.member.busy == noisy.held.busy == 0
 
 
 @pytest.mark.embedded
