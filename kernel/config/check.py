@@ -14,7 +14,17 @@ from kernel.config.check_proof import oddities_of, problems_of, shared_keys
 from kernel.config.hours import BusinessHours
 from kernel.config.matchers import parse_matcher
 from kernel.config.nodes import Path_, Place, Problem, Reader, did_you_mean
-from kernel.config.schema import Config, Console, PagerDuty, PriorityConfig, RouteConfig, RuleConfig, Slack, Webhook
+from kernel.config.schema import (
+    Config,
+    Console,
+    PagerDuty,
+    PriorityConfig,
+    RouteConfig,
+    RuleConfig,
+    Slack,
+    SourceConfig,
+    Webhook,
+)
 from kernel.config.values import Duration
 from kernel.model.own import CANARY_CHANNEL, CANARY_TENANT, OWN_RULES, OWN_SOURCES
 
@@ -26,10 +36,12 @@ SECOND = Duration(1_000)
 HOUR = Duration(3_600_000)
 MONTH = Duration(31 * 86_400_000)
 WORKAROUND = "workaround"
+_SLACK = "slack"
 UNMATCHED = "unmatched"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _SLACK_ID = re.compile(r"[CGD][A-Z0-9]{6,20}")
+_SLACK_MEMBER = re.compile(r"[ABUW][A-Z0-9]{6,20}")
 _SECTIONS_WITH_NAMES = ("sources", "teams", "channels")
 
 
@@ -134,10 +146,26 @@ class _Checker:
                 self.within(source.repeat_interval, SECOND, None, (*path, "repeat_interval"))
             self.label_names(source.identity, (*path, "identity"))
             self.within(source.share, 1, MAX_SHARE, (*path, "share"))
+            self._slack(source, adapter, path)
             for below, what, hint in problems_of(name, source):
                 self.say((*path, *below), what, hint)
         for below, what, hint in shared_keys(self.config.sources):
             self.say(("sources", *below), what, hint)
+
+    def _slack(self, source: SourceConfig, adapter: str, path: Path_) -> None:
+        """What only a source of Slack has."""
+        for field, ids in (("channels", source.channels), ("own_ids", source.own_ids)):
+            if ids and adapter != _SLACK:
+                what = f"{field} is only of sources that the adapter {_SLACK!r} reads"
+                self.say((*path, field), what, f"take it out, or set adapter: {_SLACK}")
+        for index, channel in enumerate(source.channels):
+            if not _SLACK_ID.fullmatch(channel):
+                hint = "write the id that Slack shows under the channel's details, such as C024BE91L"
+                self.say((*path, "channels", index), f"{channel!r} is not the id of a Slack channel", hint)
+        for index, own in enumerate(source.own_ids):
+            if not _SLACK_MEMBER.fullmatch(own):
+                hint = "write an id such as B024BE91L (bot), U024BE91L (user) or A024BE91L (app)"
+                self.say((*path, "own_ids", index), f"{own!r} is not the id of a bot, user or app of Slack", hint)
 
     def teams(self) -> None:
         for name, team in self.config.teams.items():
@@ -307,6 +335,9 @@ def _odd_names(config: Config) -> Iterator[tuple[Path_, str, str]]:
     for name, source in config.sources.items():
         for below, what, hint in oddities_of(name, source):
             yield ("sources", name, *below), what, hint
+        if (source.adapter or name) == _SLACK and not source.channels:
+            what = f"the source {name!r} names no channels: every message in a channel that its app is in is a report"
+            yield ("sources", name), what, "write channels: [C024BE91L], with the ids of those that are meant"
     for name, team in config.teams.items():
         if not team.notify:
             what = f"the team {name!r} has no notify channel: P3 and P4 go where its pages go"

@@ -24,7 +24,9 @@ class SourceConfig(Strict, frozen=True):
     `stormfold check` points out. `repeat_interval` is how often the sender repeats a firing alert
     (Alertmanager's setting of that name); `identity` overrides the label names that identify an alert.
     `tenant_header` lets a record put straight on Kafka name its tenant. `share` is the weight of this source beside
-    the others of its tenant where there is not room for all of them at the gateway.
+    the others of its tenant where there is not room for all of them at the gateway. Of Slack: `channels` are the ids of
+    those whose messages are reports (none: every channel that the app is in), `own_ids` the bots, users and apps that
+    are stormfold itself.
     """
 
     adapter: str | None = None
@@ -36,6 +38,8 @@ class SourceConfig(Strict, frozen=True):
     share: int = 1
     identity: tuple[str, ...] = ()
     severities: dict[str, Severity] = field(default_factory=dict)
+    channels: tuple[str, ...] = ()
+    own_ids: tuple[str, ...] = ()
 
 
 class TeamConfig(Strict, frozen=True):
