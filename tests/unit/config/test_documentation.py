@@ -17,6 +17,7 @@ SECTIONS: dict[str, Any] = {
     "## `sources`": schema.SourceConfig,
     "## `teams`": schema.TeamConfig,
     "`type: pagerduty`": schema.PagerDuty,
+    "`type: slack`": schema.Slack,
     "`type: webhook`": schema.Webhook,
     "`type: console`": schema.Console,
     "## `services`": schema.ServiceConfig,
