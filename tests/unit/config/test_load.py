@@ -184,9 +184,8 @@ def test_tests_of_rules_and_hidden_files_are_left_out(tmp_path: Path) -> None:
             "a.yaml:3: 'pagerdooty' is no type of channels.c; did you mean 'page",
         ),
         (
-            "channels:\n  c:\n    type: slack\n    token: {env: A}\n    channel: '#ops'",
-            "a.yaml:5: '#ops' is not the id of a Slack channel; write the id that Slack shows under the channel's "
-            "details, such as C024BE91L",
+            "channels:\n  c:\n    type: slack\n    token: {env: PD_KEY}\n    channel: '#ops'",
+            "a.yaml:5: '#ops' is not the id of a Slack channel; write the id that Slack shows",
         ),
         (
             "channels:\n  c:\n    url: x",
