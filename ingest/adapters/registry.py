@@ -20,6 +20,7 @@ from ingest.adapters.grafana import Grafana
 from ingest.adapters.opsgenie import Opsgenie
 from ingest.adapters.pagerduty import PagerDuty
 from ingest.adapters.prometheus import Prometheus
+from ingest.adapters.zendesk import Zendesk
 from kernel.config.schema import SourceConfig
 
 _ORDER: Final[tuple[Adapter, ...]] = (
@@ -29,6 +30,7 @@ _ORDER: Final[tuple[Adapter, ...]] = (
     GitHub(),
     PagerDuty(),
     Opsgenie(),
+    Zendesk(),
     ArgoCD(),
     Flux(),
     CloudWatch(),
