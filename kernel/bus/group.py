@@ -1,8 +1,9 @@
 """The consumer loop of a role: it owns the positions, Kafka's group only says who owns which partition.
 
 One loop a process and role. It takes everything that is there in one fetch and gives it to the handler as one
-turn; a turn is never cut by a rebalance: the revocation waits for it, within a deadline, and what comes too late is
-refused by the fences. Where to start reading a partition is the handler's to say, never Kafka's commit.
+turn; where that is more than a turn holds, the partitions are taken in turn. A turn is never cut by a rebalance: the
+revocation waits for it, within a deadline, and what comes too late is refused by the fences. Where to start reading a
+partition is the handler's to say, never Kafka's commit.
 """
 
 from __future__ import annotations
@@ -78,6 +79,17 @@ def _heed_cancellation() -> None:
         raise asyncio.CancelledError
 
 
+def _records_of(batch: Batch) -> int:
+    return sum(map(len, batch.values()))
+
+
+def _joined(first: Batch, then: Batch) -> Batch:
+    """Both, a partition's records in their order."""
+    if not first:
+        return then
+    return {place: [*first.get(place, ()), *then.get(place, ())] for place in (*first, *(then.keys() - first.keys()))}
+
+
 class GroupLoop:
     """Reads `topics` as a member of the consumer's group and drives a handler.
 
@@ -110,6 +122,7 @@ class GroupLoop:
         self._turn = asyncio.Lock()
         self._waiting: dict[TopicPartition, float] = {}
         self._ready: set[TopicPartition] = set()
+        self._served: set[TopicPartition] = set()
         self._revocations = 0
         self._commit_at = 0.0
         self._committed: dict[TopicPartition, int] = {}
@@ -202,8 +215,23 @@ class GroupLoop:
 
     async def _fetch(self) -> Batch:
         wait_ms = min(self._wait_ms, self._patience())
+        first: Batch = {}
+        if self._served and (others := self._ready - self._served):
+            # aiokafka empties what it has of one partition, thousands of records, before it looks at the next.
+            first = await self._read(0, self._max_records, *others)
+        room = self._max_records - _records_of(first)
+        if not room:
+            self._served |= first.keys()
+            return first
+        # Everybody had a turn: whoever fills this one comes last in the next round.
+        found = await self._read(0 if first else wait_ms, room)
+        self._served = set(found) if _records_of(found) == room else set()
+        return _joined(first, found)
+
+    async def _read(self, wait_ms: int, most: int, *places: TopicPartition) -> Batch:
+        """Records of these partitions, of all where none is named. An error of one partition is dealt with here."""
         try:
-            found: Batch = await self._consumer.getmany(timeout_ms=wait_ms, max_records=self._max_records)
+            found: Batch = await self._consumer.getmany(*places, timeout_ms=wait_ms, max_records=most)
         except NoOffsetForPartitionError:
             # Raised once for a partition without a commit that was assigned and is still, or was just, waiting for
             # the handler's word; its position is set by then.

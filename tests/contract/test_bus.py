@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from kernel.bus.clients import Bus, BusUnavailable
 from kernel.bus.group import Batch, GroupLoop
@@ -160,3 +161,58 @@ def test_items_are_packed_into_as_few_records_as_fit() -> None:
     assert [len(value) for value in fitting(items[:4], encode, 10, 25)] == [20, 20]
     assert [len(value) for value in fitting([b"y" * 99], encode, 10, 25)] == [99]
     assert list(fitting([], encode, 10, 25)) == []
+
+
+class Watching(Collector):
+    """Holds its first turn until every partition has something to be read, and remembers whose each turn was."""
+
+    def __init__(self, places: Sequence[TopicPartition]) -> None:
+        super().__init__()
+        self.places = places
+        self.turns: list[set[int]] = []
+        self.consumer: AIOKafkaConsumer | None = None
+
+    async def turn(self, batch: Batch) -> None:
+        await super().turn(batch)
+        if not batch:
+            return
+        if not self.turns:
+            assert self.consumer is not None
+            async with asyncio.timeout(DEADLINE):
+                while not set(self.places) <= self.consumer._fetcher._records.keys() | batch.keys():
+                    await asyncio.sleep(0.01)
+        self.turns.append({place.partition for place in batch})
+
+
+async def test_flooded_partitions_are_taken_in_turn(broker: Broker) -> None:
+    """What was fetched of one partition is many turns' worth; the others do not wait for all of it."""
+    name, bus = await topic(broker, partitions=3), bus_of(broker)
+    producer = await bus.start(bus.producer())
+    try:
+        for partition, n in ((0, 4_000), (1, 4_000), (2, 30)):
+            for start in range(0, n, 1_000):
+                rows = [Record(b"%d" % number) for number in range(start, min(n, start + 1_000))]
+                await publish(producer, name, partition, rows)
+    finally:
+        await producer.stop()
+    places = [TopicPartition(name, partition) for partition in range(3)]
+    handler = Watching(places)
+    consumer = handler.consumer = await bus.start(bus.group_consumer(broker.prefix + "turns"))
+    stop = asyncio.Event()
+    task = asyncio.create_task(GroupLoop(consumer, [name], handler, SystemClock(), max_records=200).run(stop))
+    try:
+        async with asyncio.timeout(DEADLINE):
+            while len(handler.seen) < 8_030:
+                await asyncio.sleep(0.02)
+        stop.set()
+        await task
+    finally:
+        task.cancel()
+        await consumer.stop()
+    # While both are full neither waits longer than for one turn of each other partition.
+    for partition in (0, 1):
+        served = [number for number, of in enumerate(handler.turns) if partition in of]
+        assert max(later - earlier for earlier, later in itertools.pairwise(served)) <= 3
+    assert next(number for number, of in enumerate(handler.turns) if 2 in of) <= 3
+    for partition, n in ((0, 4_000), (1, 4_000), (2, 30)):
+        assert [offset for of, offset, _ in handler.seen if of == partition] == list(range(n))
