@@ -136,6 +136,6 @@ class Gateway:
             await self._server.stop(max(0.1, end - loop.time()))
         for collector in (self._collector, self._answers):
             await collector.close(max(0.1, end - loop.time()))
-        await self._certificates.close()
         await self._link.close(max(0.1, end - loop.time()))
+        await self._certificates.close()
         self._context.health.drop(ROLE)
