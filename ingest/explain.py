@@ -40,7 +40,7 @@ def explain(
     try:
         plain = unpack(body, lower)
         if adapter is None:
-            adapter = _detected(plain, lower)
+            adapter = _detected(plain, lower, config)
             source, settings = adapter.name, config.sources.get(adapter.name, SourceConfig())
         message = Message(plain, source, settings, settings.tenant, now_ms, Origin("0" * 32, 0, 0, 0), lower)
         return _shown(source, adapter.parse(message), Heartbeats(config, lambda _: ()))
@@ -55,11 +55,11 @@ def _known(name: str, config: Config) -> Adapter:
     return adapter_for(name, config.sources.get(name))
 
 
-def _detected(body: bytes, headers: Mapping[str, str]) -> Adapter:
+def _detected(body: bytes, headers: Mapping[str, str], config: Config) -> Adapter:
     found = decode(body)
-    adapter = detect(found, headers)
+    adapter = detect(found, headers, config)
     if adapter is None:
-        raise NotUnderstood(Reason.NOT_DETECTED, nearest(found))
+        raise NotUnderstood(Reason.NOT_DETECTED, nearest(found, config))
     return adapter
 
 

@@ -161,9 +161,9 @@ class Reader:
             body = orjson.loads(message.body)
         except orjson.JSONDecodeError as error:
             raise NotUnderstood(Reason.INVALID_JSON, f"the body is not JSON: {error}") from error
-        found = detect(body, message.headers)
+        found = detect(body, message.headers, self._of)
         if found is None:
-            raise NotUnderstood(Reason.NOT_DETECTED, nearest(body))
+            raise NotUnderstood(Reason.NOT_DETECTED, nearest(body, self._of))
         config = self._of.sources.get(found.name, _DEFAULT)
         named = Message(
             message.body, found.name, config, message.tenant, message.arrival, message.origin, message.headers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ingest.adapters.alertmanager import Alertmanager
@@ -22,7 +22,8 @@ from ingest.adapters.pagerduty import PagerDuty
 from ingest.adapters.prometheus import Prometheus
 from ingest.adapters.slack import Slack
 from ingest.adapters.zendesk import Zendesk
-from kernel.config.schema import SourceConfig
+from ingest.mapping.adapter import mapped
+from kernel.config.schema import Config, SourceConfig
 
 _ORDER: Final[tuple[Adapter, ...]] = (
     Commands(),
@@ -56,10 +57,12 @@ class UnknownAdapter(ValueError):
 
 
 def adapter_for(source: str, config: SourceConfig | None = None) -> Adapter:
-    """The adapter that the source's configuration names, else the one of the source's own name.
+    """The source's own mapping, else the adapter that its configuration names, else the one of the source's own name.
 
     Raises UnknownAdapter.
     """
+    if config is not None and config.mapping:
+        return mapped(source, config.mapping)
     name = (config.adapter if config else None) or source
     found = ADAPTERS.get(name)
     if found is None:
@@ -67,17 +70,28 @@ def adapter_for(source: str, config: SourceConfig | None = None) -> Adapter:
     return found
 
 
-def detect(body: Any, headers: Mapping[str, str]) -> Adapter | None:
-    """The adapter that is sure of this decoded body, None where none is; headers have lower-case names."""
-    return next((adapter for adapter in _ORDER if adapter.recognises(body, headers)), None)
+def detect(body: Any, headers: Mapping[str, str], config: Config | None = None) -> Adapter | None:
+    """The adapter that is sure of this decoded body, None where none is; headers have lower-case names.
+
+    Sources that the configuration maps are asked after the adapters that know a vendor, and before generic JSON.
+    """
+    return next((adapter for adapter in _asked(config) if adapter.recognises(body, headers)), None)
 
 
-def nearest(body: Any) -> str:
+def _asked(config: Config | None) -> Iterator[Adapter]:
+    yield from _ORDER[:-1]
+    if config is not None:
+        yield from (mapped(name, source.mapping) for name, source in sorted(config.sources.items()) if source.mapping)
+    yield _ORDER[-1]
+
+
+def nearest(body: Any, config: Config | None = None) -> str:
     """A sentence for a body that nobody recognises: which adapter is nearest, and the fields that it misses."""
     entry = body[0] if isinstance(body, list) and body else body
     if not isinstance(entry, dict) or not entry:
         return "no adapter reads this; a body is a JSON object, or a list of objects, with at least one field"
-    best = max(_ORDER, key=lambda adapter: sum(field in entry for field in adapter.shape) / len(adapter.shape))
+    named = [adapter for adapter in _asked(config) if adapter.shape]
+    best = max(named, key=lambda adapter: sum(field in entry for field in adapter.shape) / len(adapter.shape))
     present = [field for field in best.shape if field in entry]
     if not present:
         return "no adapter knows any of its fields; name the source, or send it as generic JSON (docs/sources.md)"

@@ -10,6 +10,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from kernel.config.check_mapping import problems_of as mapping_problems
 from kernel.config.check_proof import oddities_of, problems_of, shared_keys
 from kernel.config.hours import BusinessHours
 from kernel.config.matchers import parse_matcher
@@ -135,9 +136,12 @@ class _Checker:
         for name, source in self.config.sources.items():
             path: Path_ = ("sources", name)
             adapter = source.adapter or name
-            if adapters is not None and adapter not in adapters:
+            if source.mapping:
+                self._mapping(source, path)
+            elif adapters is not None and adapter not in adapters:
                 what = f"the source {name!r} has no adapter {adapter!r}"
-                self.say((*path, "adapter"), what, f"set adapter: {did_you_mean(adapter, adapters)}")
+                hint = f"set adapter: {did_you_mean(adapter, adapters)}, or write a mapping (docs/mappings.md)"
+                self.say((*path, "adapter"), what, hint)
             if not source.tenant:
                 self.say((*path, "tenant"), "tenant is empty", "leave it out or write a name")
             if source.tenant == CANARY_TENANT:
@@ -151,6 +155,16 @@ class _Checker:
                 self.say((*path, *below), what, hint)
         for below, what, hint in shared_keys(self.config.sources):
             self.say(("sources", *below), what, hint)
+
+    def _mapping(self, source: SourceConfig, path: Path_) -> None:
+        if source.adapter is not None:
+            self.say((*path, "adapter"), "the source has both an adapter and a mapping", "keep one of them")
+        if source.identity:
+            hint = "write it there; labels of the setting `identity` are for sources with an adapter"
+            self.say((*path, "identity"), "a mapping has an identity of its own", hint)
+        for index, form in zip(self.reader.kept.get((*path, "mapping"), ()), source.mapping, strict=True):
+            for below, what, hint in mapping_problems(form):
+                self.say((*path, "mapping", index, *below), what, hint)
 
     def _slack(self, source: SourceConfig, adapter: str, path: Path_) -> None:
         """What only a source of Slack has."""

@@ -19,6 +19,7 @@ import msgspec
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from kernel.config.expressions import Expression, Language
 from kernel.config.values import Duration, Secret
 
 Path_ = tuple[str | int, ...]
@@ -116,6 +117,8 @@ class Reader:
             return self._tuple(node, get_args(kind)[0], path)
         if kind is Secret:
             return self._secret(node, path)
+        if kind is Expression:
+            return self._expression(node, path)
         if issubclass(kind, msgspec.Struct):
             return self._struct(node, kind, path)
         return self._scalar(node, kind, path)
@@ -192,7 +195,9 @@ class Reader:
                 self.problem(place_of(node), f"{_name(path)} lacks the field {name!r}", f"write {name}: ...")
         # A bad value of an optional field leaves its default, so that the checks to come find what else is wrong.
         values = {name: value for name, value in values.items() if value is not BAD}
-        return kind(**values) if all(name in values for name in required) else BAD
+        if not all(name in values for name in required):
+            return BAD
+        return kind(**{fields[name].name: value for name, value in values.items()})
 
     def _secret(self, node: Node, path: Path_) -> Any:
         spec: dict[str, str] = {}
@@ -206,6 +211,22 @@ class Reader:
         except ValueError as error:
             what, _, hint = str(error).partition("; ")
             self.problem(place_of(node), f"{_name(path)}: {what}", hint)
+            return BAD
+
+    def _expression(self, node: Node, path: Path_) -> Any:
+        language: Language | None = Language.JMESPATH
+        written = node
+        if isinstance(node, MappingNode) and len(node.value) == 1:
+            ((key, written),) = node.value
+            language = {"cel": Language.CEL, "text": Language.TEXT}.get(key.value)
+        if language is None or not isinstance(written, ScalarNode) or is_null(written):
+            hint = 'write JMESPath such as event.title, or {cel: "..."}, or {text: "..."}'
+            self.problem(place_of(node), f"{_name(path)} is no expression", hint)
+            return BAD
+        try:
+            return Expression(written.value, language)
+        except ValueError as error:
+            self.problem(place_of(written), f"{_name(path)}: {error}", "see docs/mappings.md for the grammar")
             return BAD
 
     def _scalar(self, node: Node, kind: Any, path: Path_) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from msgspec import field
 
 from kernel.config.heartbeat import CanaryConfig, HeartbeatConfig
+from kernel.config.mapping import MappingConfig
 from kernel.config.proof import ProofConfig
 from kernel.config.section import Strict
 from kernel.config.values import Duration, Secret
@@ -26,7 +27,7 @@ class SourceConfig(Strict, frozen=True):
     `tenant_header` lets a record put straight on Kafka name its tenant. `share` is the weight of this source beside
     the others of its tenant where there is not room for all of them at the gateway. Of Slack: `channels` are the ids of
     those whose messages are reports (none: every channel that the app is in), `own_ids` the bots, users and apps that
-    are stormfold itself.
+    are stormfold itself. `mapping` takes the place of an adapter: the forms of the source's messages, in order.
     """
 
     adapter: str | None = None
@@ -40,6 +41,7 @@ class SourceConfig(Strict, frozen=True):
     severities: dict[str, Severity] = field(default_factory=dict)
     channels: tuple[str, ...] = ()
     own_ids: tuple[str, ...] = ()
+    mapping: tuple[MappingConfig, ...] = ()
 
 
 class TeamConfig(Strict, frozen=True):

@@ -166,5 +166,6 @@ class Watched:
         self._metrics.config_taken(self.current.hash, self._clock.now_ms())
 
 
-def _identity(name: str, source: SourceConfig) -> tuple[str, tuple[str, ...], str]:
-    return source.adapter or name, source.identity, source.tenant
+def _identity(name: str, source: SourceConfig) -> tuple[object, ...]:
+    mapped = [(form.kind, form.each, tuple(sorted(form.identity.items(), key=str))) for form in source.mapping]
+    return source.adapter or name, source.identity, source.tenant, mapped

@@ -16,6 +16,7 @@ from ingest.adapters.registry import ADAPTERS, UnknownAdapter
 from ingest.explain import explain
 from kernel.clock import SystemClock
 from kernel.config.schema import Config
+from stormfold.mapping_tests import run_tests
 
 app = typer.Typer(name="source", help="Look at what a source makes of a payload.", no_args_is_help=True)
 
@@ -49,6 +50,27 @@ def try_(
         typer.echo(json.dumps(found, ensure_ascii=False))
     else:
         _print(found)
+
+
+@app.command("test")
+def test_(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The configuration directory.")],
+) -> None:
+    """Run the tests beside the configuration (`*_test.yaml`), one a line. Exit 1 if one does not hold."""
+    config = _config(directory)
+    assert config is not None
+    failed = count = 0
+    for result in run_tests(directory, config):
+        count += 1
+        failed += bool(result.problems)
+        typer.echo(f"{'failed' if result.problems else 'holds'}  {result.place}  {result.name}")
+        for problem in result.problems:
+            typer.echo(f"        {problem}")
+    if not count:
+        raise _usage(f"there is no *_test.yaml in {directory}; docs/mappings.md shows how one is written")
+    typer.echo(f"{count - failed} of {count} tests hold")
+    if failed:
+        raise typer.Exit(1)
 
 
 def _usage(text: str) -> typer.Exit:

@@ -1,0 +1,1 @@
+"""Sources by configuration: an adapter made from a mapping instead of code."""
