@@ -122,7 +122,12 @@ class Collector:
         size += extra
         loop = asyncio.get_running_loop()
         deadline = loop.time() + HOLD
-        lane = self._admit(spread, size) or await self._hold(spread, size, deadline)
+        if self._closed:
+            raise HeldBack("the gateway is stopping")
+        # Who waits already is first.
+        lane = None if spread.held.busy else self._try(spread, size)
+        if lane is None:
+            lane = await self._hold(spread, size, deadline)
         entry = Entry(value, size, spread.member, headers, loop.create_future(), deadline)
         lane.held += size
         only = lane.waiting.add(entry)
@@ -133,12 +138,6 @@ class Collector:
         if self._expiry is None:
             self._expiry = loop.call_later(_EXPIRE_EVERY, self._expire)
         await entry.future
-
-    def _admit(self, spread: Spread, size: int) -> Lane | None:
-        if self._closed:
-            raise HeldBack("the gateway is stopping")
-        # Who waits already is first.
-        return None if spread.held.busy else self._try(spread, size)
 
     def _try(self, spread: Spread, size: int) -> Lane | None:
         """A partition, and room for these bytes taken; None where there is none or none for this source."""
@@ -219,16 +218,9 @@ class Collector:
     async def _send_one(self, lane: Lane) -> None:
         producer = self._link.producer
         batch = producer.create_batch()
-        entries: list[Entry] = []
-        while lane.waiting:
-            entry = lane.waiting.first()
-            if entry.future.done():
-                # Its sender was refused meanwhile and will come again.
-                self._release(lane, lane.waiting.take())
-                continue
-            if batch.append(timestamp=None, key=None, value=entry.value, headers=entry.headers) is None:
-                break
-            entries.append(lane.waiting.take())
+        entries, ended = lane.waiting.fill(batch)
+        for entry in ended:
+            self._release(lane, entry)
         if not entries:
             return
         lane.flying = entries

@@ -7,12 +7,12 @@ sense is judged behind Kafka, alert by alert. A proof that stands in the head is
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NoReturn
 
 import orjson
 
 from ingest.adapters.base import Handshake, Reply
-from ingest.gateway.intake import Head, Intake, checked, unpacked
+from ingest.gateway.intake import Head, Intake, must_be_json, unpacked
 from ingest.gateway.lanes import Headers
 from ingest.gateway.replies import JSON, RETRY, Gone, Refused, Tally, answer
 from ingest.gateway.sources import Source, Sources
@@ -63,8 +63,9 @@ class Door:
         alertmanager = path == ALERTMANAGER_PATH
         name = ALERTMANAGER_SOURCE if alertmanager else path[len(SOURCES_PATH) :]
         try:
-            _check_method(scope["method"])
-            source = self._find(name)
+            if scope["method"] != "POST":
+                _refuse_method(scope["method"])
+            source = self._sources.find(name) or _refuse_name(name)
             reply = await self._take(source, scope, receive, alertmanager)
         except Refused as refused:
             self._tally.refused(name, refused)
@@ -74,16 +75,8 @@ class Door:
             self._tally.gone(name)
         else:
             self._tally.answered(name, reply.status)
-            await answer(send, reply.status, reply.body, ((b"content-type", reply.kind),) if reply.kind else ())
-
-    def _find(self, name: str) -> Source:
-        source = self._sources.find(name)
-        if source is None:
-            shown = name if len(name) <= 100 else f"{name[:100]}..."
-            raise Refused(
-                404, "unknown_source", f"no source is named {shown!r}; the configuration names them under `sources`"
-            )
-        return source
+            kind = JSON if reply is _ACCEPTED else ((b"content-type", reply.kind),) if reply.kind else ()
+            await answer(send, reply.status, reply.body, kind)
 
     async def _take(self, source: Source, scope: Scope, receive: Receive, alertmanager: bool) -> Reply:
         head = Head(scope["headers"])
@@ -97,7 +90,9 @@ class Door:
         if alertmanager:
             _check_as_alertmanager(head, body)
         form = source.forms and head.media_type == _FORM
-        plain = await (unpacked(body, packed) if form else checked(body, packed))
+        plain = await unpacked(body, packed) if packed else body
+        if not form:
+            must_be_json(plain)
         reply = _AS_ALERTMANAGER if alertmanager else source.accepted or _ACCEPTED
         if source.greets and (handshake := _handshake(source, plain, head)) is not None:
             return await self._greet(source, handshake)
@@ -115,7 +110,8 @@ class Door:
     async def _prove(self, source: Source, scope: Scope, head: Head, body: bytes) -> Proven:
         assert source.prover is not None
         path = scope.get("raw_path") or scope["path"].encode()
-        request = Request(scope["method"], path.decode("latin-1"), scope["query_string"], head.all(), body)
+        headers = {"authorization": head.authorization} if source.bearer else head.all()
+        request = Request(scope["method"], path.decode("latin-1"), scope["query_string"], headers, body)
         try:
             return await source.prover.check(request, self._clock.now_ms())
         except NotProven as error:
@@ -148,9 +144,14 @@ def _passed_on(source: Source, head: Head, form: bool) -> tuple[Headers, int]:
     return [*source.plain, *more], sum(len(value) for _, value in more)
 
 
-def _check_method(method: str) -> None:
-    if method != "POST":
-        raise Refused(405, "method", f"{method} is not allowed here; use POST", ((b"allow", b"POST"),))
+def _refuse_method(method: str) -> NoReturn:
+    raise Refused(405, "method", f"{method} is not allowed here; use POST", ((b"allow", b"POST"),))
+
+
+def _refuse_name(name: str) -> NoReturn:
+    shown = name if len(name) <= 100 else f"{name[:100]}..."
+    sentence = f"no source is named {shown!r}; the configuration names them under `sources`"
+    raise Refused(404, "unknown_source", sentence)
 
 
 def _check_as_alertmanager(head: Head, body: bytes) -> None:

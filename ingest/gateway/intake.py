@@ -99,12 +99,17 @@ class Intake:
 
 async def checked(body: bytes, packed: bool) -> bytes:
     """The body unpacked, as JSON. Raises Refused where it is not."""
-    plain = await unpacked(body, packed)
+    plain = await unpacked(body, packed) if packed else body
+    must_be_json(plain)
+    return plain
+
+
+def must_be_json(plain: bytes) -> None:
+    """Raises Refused where it is not."""
     try:
         check_json(plain)
     except NotJson as error:
         raise Refused(400, "not_json", str(error)) from None
-    return plain
 
 
 async def unpacked(body: bytes, packed: bool) -> bytes:

@@ -6,6 +6,8 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 
+from aiokafka.producer.message_accumulator import BatchBuilder
+
 from ingest.gateway.shares import Member
 
 Headers = Sequence[tuple[str, bytes]]
@@ -57,19 +59,27 @@ class Waiting:
         self._of[entry.member] = deque((entry,))
         return len(self._of) == 1
 
-    def first(self) -> Entry:
-        """Whose turn it is; it stays."""
-        return next(iter(self._of.values()))[0]
+    def fill(self, batch: BatchBuilder) -> tuple[list[Entry], list[Entry]]:
+        """Put into a batch what fits, one entry of each source after the other.
 
-    def take(self) -> Entry:
-        """Take out the first; its source comes last from now on."""
-        member, queue = next(iter(self._of.items()))
-        entry = queue.popleft()
-        if not queue or len(self._of) > 1:
-            del self._of[member]
-            if queue:
-                self._of[member] = queue
-        return entry
+        Returns what is in it, and what was left out because its sender was refused meanwhile and will come again.
+        """
+        of, taken, ended = self._of, list[Entry](), list[Entry]()
+        while of:
+            member, queue = next(iter(of.items()))
+            entry = queue[0]
+            if entry.future.done():
+                ended.append(entry)
+            elif batch.append(timestamp=None, key=None, value=entry.value, headers=entry.headers) is None:
+                break
+            else:
+                taken.append(entry)
+            queue.popleft()
+            if not queue:
+                del of[member]
+            elif len(of) > 1:
+                of[member] = of.pop(member)
+        return taken, ended
 
     def take_all(self) -> list[Entry]:
         """Take out all of them."""

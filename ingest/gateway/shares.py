@@ -63,7 +63,10 @@ class Pool:
         after = self.used + size
         if after > self._open and not self._entitled(member, size, after):
             return False
-        self.enter(member)
+        if member.busy:
+            member.busy += 1
+        else:
+            self.enter(member)
         member.used += size
         self.used = after
         return True
@@ -81,7 +84,10 @@ class Pool:
         """What one `take` gave, with what was added, is free again."""
         member.used -= size
         self.used -= size
-        self.leave(member)
+        if member.busy > 1:
+            member.busy -= 1
+        else:
+            self.leave(member)
 
     def enter(self, member: Member) -> None:
         """Something of this member is there, or waits: it counts as active. Ends with `leave`."""

@@ -58,8 +58,9 @@ class Way:
 class Source:
     """A configured source. `way` is where what is posted to its own door goes, `plain` the headers of its records.
 
-    `early` says that its proof is in the request's head, so that the body of a stranger is not read. `passed_on` are
-    the request headers that its records carry; `forms`, `greets` and `accepted` are its adapter's.
+    `early` says that its proof is in the request's head, so that the body of a stranger is not read, `bearer` that it
+    is in the header `authorization` alone. `passed_on` are the request headers that its records carry; `forms`,
+    `greets` and `accepted` are its adapter's.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Source:
     reading: Member
     prover: Prover | None = field(repr=False, default=None)
     early: bool = False
+    bearer: bool = False
     passed_on: tuple[str, ...] = ()
     forms: bool = False
     greets: bool = False
@@ -96,14 +98,15 @@ class Sources:
         self._certificates = certificates
         self._skews = skews
         self._of: Config | None = None
-        self._generation = (0, 0)
+        self._generation = 0
         self._sources: dict[str, Source] = {}
         self._salt = secrets.token_bytes(32)
         self._by_key: dict[tuple[str, bytes], Source] = {}
 
     def find(self, name: str) -> Source | None:
         """The source of this name under the configuration in force."""
-        self._refresh()
+        if self._config() is not self._of or self._alerts.generation + self._answers.generation != self._generation:
+            self._refresh()
         return self._sources.get(name)
 
     def by_key(self, adapter: str, key: bytes) -> Source | None:
@@ -118,8 +121,7 @@ class Sources:
         return hashlib.blake2b(key, digest_size=32, key=self._salt).digest()
 
     def _refresh(self) -> None:
-        config = self._config()
-        generation = (self._alerts.generation, self._answers.generation)
+        config, generation = self._config(), self._alerts.generation + self._answers.generation
         if config is self._of and generation == self._generation:
             return
         self._sources = {name: self._made(name, settings) for name, settings in config.sources.items()}
@@ -150,6 +152,7 @@ class Sources:
             self._reading.member(*who),
             prover_for(name, settings, self._certificates, self._skews),
             settings.token is not None or isinstance(settings.proof, _IN_HEAD),
+            settings.token is not None or isinstance(settings.proof, TokenProof),
         )
         if adapter is not None:
             source.passed_on, source.forms = adapter.headers, adapter.forms
