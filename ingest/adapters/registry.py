@@ -21,6 +21,7 @@ from ingest.adapters.newrelic import NewRelic
 from ingest.adapters.opsgenie import Opsgenie
 from ingest.adapters.pagerduty import PagerDuty
 from ingest.adapters.prometheus import Prometheus
+from ingest.adapters.sentry import Sentry
 from ingest.adapters.slack import Slack
 from ingest.adapters.zendesk import Zendesk
 from ingest.mapping.adapter import mapped
@@ -35,6 +36,7 @@ _ORDER: Final[tuple[Adapter, ...]] = (
     Opsgenie(),
     Zendesk(),
     Slack(),
+    Sentry(),
     NewRelic(),
     ArgoCD(),
     Flux(),
