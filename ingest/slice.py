@@ -21,7 +21,12 @@ from kernel.model.signals import MAX_RECORD_BYTES, MAX_SIGNALS, Signal, SignalRe
 BUILD = "stormfold"
 ROOM = 1_000_000
 """Bytes of a raw record that its dead letter keeps; with what is said of it, it fits a record of 1 MiB."""
+OWN_HEADERS = frozenset(
+    ("reason", "stage", "origin-topic", "origin-partition", "origin-offset", "attempt", "build", "alerts", "detail")
+) | {"cut"}
+"""What a dead letter says of itself; every other header is the raw record's, without which it may be read otherwise."""
 _LONG = 64 * 1024
+_MOST_KEPT = 32
 _SHOWN = 20
 
 
@@ -42,15 +47,11 @@ class DeadLetter:
         old = dict(self.record.headers)
         attempt = _attempt(old.get("attempt")) + 1
         detail = [{"index": r.index, "reason": r.reason, "detail": r.detail} for r in self.refusals[:_SHOWN]]
-        kept = [
-            (name, value[:_LONG])
-            for name, value in self.record.headers
-            if name in ("source", "tenant", "content-encoding") and value is not None
-        ][:8]
+        kept = self._kept()
         whole, key = self.record.value or b"", self.record.key
         if key is not None and len(key) > _LONG:
             key = None
-        body = whole[: ROOM - len(key or b"") - sum(len(value) for _, value in kept)]
+        body = whole[: ROOM - len(key or b"") - sum(len(name) + len(value) for name, value in kept)]
         headers = [
             *kept,
             ("reason", self.reason.encode()),
@@ -66,6 +67,18 @@ class DeadLetter:
         if len(body) < len(whole):
             headers.append(("cut", b"%d" % len(whole)))
         return Record(body, key, headers)
+
+    def _kept(self) -> list[tuple[str, bytes]]:
+        """The raw record's headers, those that route first, in so many bytes that the body has room beside them."""
+        given = [(name, value) for name, value in self.record.headers if value is not None and name not in OWN_HEADERS]
+        given.sort(key=lambda header: header[0] not in ("source", "tenant", "content-encoding"))
+        kept, room = list[tuple[str, bytes]](), 4 * _LONG
+        for name, value in given[:_MOST_KEPT]:
+            room -= len(name) + min(len(value), _LONG)
+            if room < 0:
+                break
+            kept.append((name, value[:_LONG]))
+        return kept
 
 
 def _attempt(given: bytes | None) -> int:

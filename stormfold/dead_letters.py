@@ -15,6 +15,7 @@ from aiokafka.structs import ConsumerRecord
 
 from ingest.adapters.base import NotUnderstood, Reason
 from ingest.adapters.unpack import unpack
+from ingest.slice import OWN_HEADERS
 from kernel.bus.clients import Bus
 from kernel.bus.topic_ids import topic_ids
 from kernel.bus.topics import TopicNames
@@ -27,7 +28,7 @@ LOOK_BACK: Final = 10_000
 _STEP: Final = 500
 _AT_ONCE: Final = 100
 _STALLED: Final = 20.0
-_REPLAYED: Final = ("source", "tenant", "content-encoding", "attempt")
+_NOT_REPLAYED: Final = OWN_HEADERS - {"attempt"}
 
 
 class LetterId(NamedTuple):
@@ -242,7 +243,7 @@ class DeadLetters:
         return done
 
     async def _send(self, record: ConsumerRecord) -> asyncio.Future[Any]:
-        headers = [(name, value) for name, value in record.headers if name in _REPLAYED]
+        headers = [(name, value) for name, value in record.headers if name not in _NOT_REPLAYED]
         sent: asyncio.Future[Any] = await self._producer.send(
             self._names.alerts, record.value, key=record.key, headers=headers
         )

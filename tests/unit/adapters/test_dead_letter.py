@@ -17,3 +17,20 @@ def test_the_attempt_is_counted_whatever_a_sender_wrote(given: bytes | None, att
     letter = DeadLetter(record, Reason.INVALID_JSON, [Refusal(0, Reason.INVALID_JSON, "ends too early")])
     found = dict(letter.to_record("alerts.raw").headers)
     assert (found["attempt"], found["source"], found["origin-offset"]) == (attempt, b"generic", b"7")
+
+
+def test_it_keeps_the_headers_without_which_the_record_is_read_otherwise() -> None:
+    headers = (
+        ("x-github-event", b"deployment"),
+        ("reason", b"forged"),
+        ("x-long", b"x" * 200_000),
+        ("content-encoding", b"gzip"),
+        ("source", b"github"),
+    )
+    record = ConsumerRecord("alerts.raw", 2, 7, 0, 0, None, b"x" * 2_000_000, None, 0, 0, headers)
+    letter = DeadLetter(record, Reason.INVALID_JSON, [Refusal(0, Reason.INVALID_JSON, "ends too early")])
+    made = letter.to_record("alerts.raw")
+    found = dict(made.headers)
+    assert [name for name, _ in made.headers[:4]] == ["content-encoding", "source", "x-github-event", "x-long"]
+    assert (found["x-github-event"], found["reason"], found["source"]) == (b"deployment", b"invalid_json", b"github")
+    assert len(made.value) + sum(len(name) + len(value) for name, value in made.headers) < 1024 * 1024
