@@ -247,8 +247,8 @@ class Metrics:
         )
         self.door_refused_total = self._counter(
             "door_refused",
-            "Requests refused at the door by reason. 'back_pressure': Kafka is slow or away; 'too_large': let the"
-            " sender send fewer alerts at once.",
+            "Requests refused at the door by reason. 'back_pressure': Kafka is slow or away; 'over_share': this source"
+            " sends more than its share while others send too; 'too_large': let the sender send fewer alerts at once.",
             ("source", "reason"),
         )
         self.door_replays_total = self._counter(
