@@ -107,7 +107,7 @@ class Slack(Adapter):
     )
 
     def recognises(self, body: Any, headers: Mapping[str, str]) -> bool:
-        """An event in its envelope, the handshake, a slash command's fields, or pressed buttons."""
+        """An event in its envelope, the handshake, a slash command's fields, or an interaction."""
         del headers
         if not isinstance(body, dict):
             return False
@@ -116,8 +116,8 @@ class Slack(Adapter):
             return isinstance(body.get("event"), dict) and ("api_app_id" in body or "team_id" in body)
         if kind == _ASKED:
             return "challenge" in body
-        if kind == "block_actions":
-            return isinstance(body.get("actions"), list) and isinstance(body.get("user"), dict)
+        if kind == "block_actions" or (isinstance(kind, str) and kind in _INTERACTIONS):
+            return "trigger_id" in body and isinstance(body.get("user"), dict)
         command = body.get("command")
         return isinstance(command, str) and command.startswith("/") and "trigger_id" in body and "team_id" in body
 
