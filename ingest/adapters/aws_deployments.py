@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar, Final
 
-from ingest.adapters.base import About, Adapter, Handshake, Message, NotUnderstood, Outcome, Parsed, Reason, Reply
+from ingest.adapters.base import About, Adapter, Handshake, Message, NotUnderstood, Outcome, Parsed, Reason
 from ingest.adapters.making import add_change, attempt, finish
 from ingest.adapters.reading import as_list, as_object, decode, text_at, time_of, time_or_none
-from ingest.adapters.sns import Notice, notices
+from ingest.adapters.sns import HANDSHAKES, HEADER, Notice, handshake, handshake_reason, notices
 from kernel.clock import Millis
 from kernel.model.change import ChangeOutcome
 
@@ -47,7 +47,15 @@ _SCALING: Final = {
     "EC2 Instance Terminate Successful": ("instance termination", ChangeOutcome.SUCCEEDED),
     "EC2 Instance Terminate Unsuccessful": ("instance termination", ChangeOutcome.FAILED),
 }
+_SCALING_PREFIX: Final = "autoscaling:"
+_SCALING_NOTICES: Final = {
+    "autoscaling:EC2_INSTANCE_LAUNCH": "EC2 Instance Launch Successful",
+    "autoscaling:EC2_INSTANCE_LAUNCH_ERROR": "EC2 Instance Launch Unsuccessful",
+    "autoscaling:EC2_INSTANCE_TERMINATE": "EC2 Instance Terminate Successful",
+    "autoscaling:EC2_INSTANCE_TERMINATE_ERROR": "EC2 Instance Terminate Unsuccessful",
+}
 _SOURCES: Final = ("aws.codedeploy", "aws.codepipeline", "aws.autoscaling")
+_ACCOUNTS: Final = ("account", "accountId", "AccountId")
 _ECS: Final = "ECS Deployment State Change"
 
 _CONNECT = """
@@ -72,7 +80,7 @@ class AwsDeployments(Adapter):
     name: ClassVar[str] = "aws_deployments"
     title: ClassVar[str] = "AWS CodeDeploy, CodePipeline, ECS, Auto Scaling"
     shape: ClassVar[tuple[str, ...]] = ("detail-type", "detail", "source", "account", "region", "resources")
-    headers: ClassVar[tuple[str, ...]] = ("x-amz-sns-message-type",)
+    headers: ClassVar[tuple[str, ...]] = (HEADER,)
     greets: ClassVar[bool] = True
     about: ClassVar[About] = About(
         identity="`deploymentId`; pipeline and execution (and stage, action); activity of a scaling group; each with "
@@ -96,21 +104,14 @@ class AwsDeployments(Adapter):
             return False
 
     def handshake(self, body: bytes, headers: Mapping[str, str]) -> Handshake | None:
-        """SNS asks to confirm a subscription."""
+        """SNS opens or ends a subscription."""
         del headers
-        try:
-            found = as_object(decode(body), "the body")
-            kind, url = text_at(found, "Type"), text_at(found, "SubscribeURL")
-        except NotUnderstood:
-            return None
-        if kind == "SubscriptionConfirmation":
-            return Handshake(Reply(), url)
-        return Handshake(Reply()) if kind == "UnsubscribeConfirmation" else None
+        return handshake(body)
 
     def parse(self, message: Message) -> Parsed:
         body = as_object(decode(message.body), "the body")
-        if body.get("Type") in ("SubscriptionConfirmation", "UnsubscribeConfirmation"):
-            return finish(Parsed(Outcome.HANDSHAKE), "SNS opens or ends a subscription")
+        if body.get("Type") in HANDSHAKES:
+            return finish(Parsed(Outcome.HANDSHAKE), handshake_reason(body))
         parsed, silent = Parsed(Outcome.IGNORED), list[str]()
         for index, notice in enumerate(notices(body)):
             attempt(parsed, index, partial(_notice, message, notice, index, parsed, silent))
@@ -122,6 +123,8 @@ def _is_ours(content: dict[str, Any] | None) -> bool:
         return False
     if content.get("source") in _SOURCES or content.get("detail-type") == _ECS:
         return "detail" in content
+    if isinstance(event := content.get("Event"), str) and event.startswith(_SCALING_PREFIX):
+        return "AutoScalingGroupName" in content
     return "deploymentId" in content and "applicationName" in content
 
 
@@ -143,6 +146,14 @@ def _notice(message: Message, notice: Notice, index: int, parsed: Parsed, silent
         when = time_or_none(time_of(notice.sent, "Timestamp"), parsed)
         _code_deploy_notice(_Event(message, parsed, index, "", content, content, when))
         return
+    if "AutoScalingGroupName" in content:
+        known = _SCALING_NOTICES.get(text_at(content, "Event"))
+        if known is None:
+            silent.append(f"{text_at(content, 'Event')[:60] or 'this notice'} of Auto Scaling changes nothing")
+            return
+        when = time_or_none(time_of(content.get("Time") or notice.sent, "Time"), parsed)
+        _scaled(_Event(message, parsed, index, known, content, content, when))
+        return
     raise NotUnderstood(Reason.MISSING_FIELD, "neither detail-type (EventBridge) nor deploymentId (SNS) is present")
 
 
@@ -162,7 +173,7 @@ class _Event:
         self.kind = kind
         self.content = content
         self.detail = detail
-        self.account = text_at(content, "account") or text_at(content, "accountId")
+        self.account = next((found for name in _ACCOUNTS if (found := text_at(content, name))), "")
         self.region = text_at(content, "region")
         self._message = message
         self._parsed = parsed

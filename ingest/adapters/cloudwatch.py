@@ -19,9 +19,11 @@ from typing import Any, ClassVar, Final
 
 from msgspec import Struct
 
-from ingest.adapters.base import Adapter, Message, NotUnderstood, Outcome, Parsed, Reason, severity_of
+from ingest.adapters import aws_services
+from ingest.adapters.base import About, Adapter, Handshake, Message, NotUnderstood, Outcome, Parsed, Reason, severity_of
 from ingest.adapters.making import add_alert, attempt, finish
 from ingest.adapters.reading import as_list, as_object, decode, scalar, text_at, texts_at, time_of, time_or_none
+from ingest.adapters.sns import HANDSHAKES, HEADER, Notice, handshake, handshake_reason, notices
 from ingest.adapters.words import SEVERITIES
 from kernel.model.alert import Status
 
@@ -29,7 +31,29 @@ _STATES: Final = {"ALARM": Status.FIRING, "OK": Status.RESOLVED}
 _NO_DATA: Final = "INSUFFICIENT_DATA"
 _PACKED: Final = re.compile(r"\b(SEVERITY|PRIORITY|TEAM|SERVICE|ENV|RUNBOOK)\s*=\s*([^\s|,;]+)")
 _ALARM_CHANGE: Final = "CloudWatch Alarm State Change"
-_HANDSHAKES: Final = ("SubscriptionConfirmation", "UnsubscribeConfirmation")
+_MAP_IT: Final = "events of other AWS services are read by a mapping of their own (docs/mappings.md)"
+
+
+_CONNECT: Final = """
+Subscribe the source to the SNS topic of the alarms, for the actions of `ALARM` and of `OK`. With the proof below the
+door confirms the subscription by itself, and takes nothing that Amazon has not signed:
+
+```yaml
+sources:
+  cloudwatch:
+    proof: {type: sns, topics: ["arn:aws:sns:eu-central-1:123456789012:alarms"]}
+```
+
+```sh
+aws sns subscribe --protocol https --topic-arn arn:aws:sns:eu-central-1:123456789012:alarms \\
+  --notification-endpoint https://stormfold.example.org/v1/sources/cloudwatch
+```
+
+Events of EventBridge (`CloudWatch Alarm State Change`), Lambda's alarm action, SNS records as a Lambda sees them and
+bare alarm messages are read too. `INSUFFICIENT_DATA` is neither an alert nor a recovery: an alarm that should fire
+without data says so by *treat missing data as bad*. CloudWatch has no severity; write it, and more, into the alarm's
+description: `SEVERITY=high | SERVICE=orders | TEAM=shop | RUNBOOK=https://...`.
+"""
 
 
 class CloudWatch(Adapter):
@@ -38,6 +62,23 @@ class CloudWatch(Adapter):
     name: ClassVar[str] = "cloudwatch"
     title: ClassVar[str] = "Amazon CloudWatch (SNS, EventBridge, Lambda action)"
     shape: ClassVar[tuple[str, ...]] = ("Type", "TopicArn", "Message", "MessageId", "AlarmName", "NewStateValue")
+
+    headers: ClassVar[tuple[str, ...]] = (HEADER,)
+    greets: ClassVar[bool] = True
+    about: ClassVar[About] = About(
+        identity="the alarm's ARN, put together from account, region and name where the message has none",
+        firing="`ALARM`; GuardDuty findings, AWS Health issues, Elastic Beanstalk not healthy",
+        resolved="`OK`; the issue closed, the environment healthy",
+        observed="time of the state's change, else arrival",
+        severity="`SEVERITY=` or `PRIORITY=` in the alarm's description",
+        proof="`sns`: Amazon's signature and the topics; `token` for EventBridge's API destinations",
+        connect=_CONNECT,
+    )
+
+    def handshake(self, body: bytes, headers: Mapping[str, str]) -> Handshake | None:
+        """SNS opens or ends a subscription."""
+        del headers
+        return handshake(body)
 
     def recognises(self, body: Any, headers: Mapping[str, str]) -> bool:
         """SNS by its header or its envelope, EventBridge by its envelope, an alarm by its name and state."""
@@ -55,14 +96,11 @@ class CloudWatch(Adapter):
 
     def parse(self, message: Message) -> Parsed:
         body = as_object(decode(message.body), "the body")
-        if body.get("Type") in _HANDSHAKES:
-            return finish(Parsed(Outcome.HANDSHAKE), _handshake(body))
+        if body.get("Type") in HANDSHAKES:
+            return finish(Parsed(Outcome.HANDSHAKE), handshake_reason(body))
         parsed, silent = Parsed(Outcome.IGNORED), list[str]()
-        if "Records" in body:
-            for index, record in enumerate(as_list(body["Records"], "Records")):
-                attempt(parsed, index, partial(_record, message, record, index, parsed, silent))
-        else:
-            attempt(parsed, 0, partial(_one, message, body, 0, parsed, silent))
+        for index, notice in enumerate(notices(body)):
+            attempt(parsed, index, partial(_one, message, notice, index, parsed, silent))
         return finish(parsed, "; ".join(silent[:5]) or ("" if parsed.total else "there is no record in the body"))
 
 
@@ -81,22 +119,20 @@ class _Alarm(Struct, frozen=True):
     labels: dict[str, str]
 
 
-def _handshake(body: dict[str, Any]) -> str:
-    topic = text_at(body, "TopicArn") or "unknown"
-    if body["Type"] == _HANDSHAKES[0]:
-        return (
-            f"SNS asks to confirm the subscription of topic {topic[:300]}: open the body's SubscribeURL to confirm it"
-        )
-    return f"SNS says that the subscription of topic {topic[:300]} has ended"
-
-
-def _record(message: Message, record: Any, index: int, parsed: Parsed, silent: list[str]) -> None:
-    envelope = as_object(as_object(record, "Records").get("Sns"), "Records.Sns")
-    _one(message, envelope, index, parsed, silent)
-
-
-def _one(message: Message, body: dict[str, Any], index: int, parsed: Parsed, silent: list[str]) -> None:
-    alarm = _alarm_of(body)
+def _one(message: Message, notice: Notice, index: int, parsed: Parsed, silent: list[str]) -> None:
+    content = notice.content
+    if content is None:
+        if not aws_services.text(message, notice.text, notice.sent, index, parsed):
+            raise NotUnderstood(
+                Reason.NOT_DETECTED,
+                f"the SNS message (subject: {notice.subject[:120] or 'none'}) is text, not an alarm; if it says that "
+                "something is wrong, map it as a source of its own (docs/mappings.md)",
+            )
+        return
+    if aws_services.reads_event(text_at(content, "detail-type")):
+        aws_services.event(message, content, index, parsed, silent)
+        return
+    alarm = _alarm_of(content, notice.topic)
     if alarm.state == _NO_DATA:
         silent.append(f"{alarm.name[:200]}: INSUFFICIENT_DATA is neither ALARM nor OK, what is open stays open")
         return
@@ -137,9 +173,7 @@ def _identity(alarm: _Alarm) -> dict[str, str]:
     return {"account": alarm.account, "region": alarm.region, "name": alarm.name}
 
 
-def _alarm_of(body: dict[str, Any]) -> _Alarm:
-    if "Message" in body:
-        return _from_sns(body)
+def _alarm_of(body: dict[str, Any], topic: str) -> _Alarm:
     if "alarmData" in body:
         return _from_change(as_object(body["alarmData"], "alarmData"), body, text_at(body, "alarmArn"), "accountId")
     if body.get("detail-type") == _ALARM_CHANGE:
@@ -148,39 +182,16 @@ def _alarm_of(body: dict[str, Any]) -> _Alarm:
         return _from_change(as_object(body.get("detail"), "detail"), body, arn, "account")
     if "detail-type" in body:
         kind = text_at(body, "detail-type")[:80]
-        raise NotUnderstood(
-            Reason.NOT_DETECTED, f"the EventBridge event {kind!r} is no alarm; a later version should understand it"
-        )
+        raise NotUnderstood(Reason.NOT_DETECTED, f"the EventBridge event {kind!r} is no alarm; {_MAP_IT}")
     if "AlarmName" in body:
-        return _from_message(body, "")
+        return _from_message(body, topic)
+    if topic:
+        fields = ", ".join(sorted(body)[:6])[:200] or "none"
+        raise NotUnderstood(Reason.NOT_DETECTED, f"the SNS message is no alarm (its fields: {fields}); {_MAP_IT}")
     raise NotUnderstood(
         Reason.MISSING_FIELD,
         "none of Message (SNS), detail-type (EventBridge), alarmData (Lambda), AlarmName is present",
     )
-
-
-def _from_sns(envelope: dict[str, Any]) -> _Alarm:
-    inner = envelope["Message"]
-    if isinstance(inner, str):
-        try:
-            inner = decode(inner.encode())
-        except NotUnderstood:
-            inner = None
-    if not isinstance(inner, dict):
-        subject = text_at(envelope, "Subject")[:120] or "none"
-        raise NotUnderstood(
-            Reason.NOT_DETECTED,
-            f"the SNS message (subject: {subject}) is text, not an alarm; a later version should understand the "
-            "texts of AWS services, such as Elastic Beanstalk's health",
-        )
-    if "AlarmName" not in inner:
-        fields = ", ".join(sorted(inner)[:6])[:200] or "none"
-        raise NotUnderstood(
-            Reason.NOT_DETECTED,
-            f"the SNS message is no alarm (its fields: {fields}); a later version should understand the events of "
-            "other AWS services, such as Auto Scaling's",
-        )
-    return _from_message(inner, text_at(envelope, "TopicArn"))
 
 
 def _from_message(alarm: dict[str, Any], topic: str) -> _Alarm:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from ingest.adapters.base import Adapter, Message, NotUnderstood, Outcome, Parsed, Reason
+from ingest.adapters.base import About, Adapter, Message, NotUnderstood, Outcome, Parsed, Reason
 from ingest.adapters.making import finish
 from ingest.adapters.reading import SUMMARY_BYTES, clean_text, decode_as
 from kernel.model.signals import CommandEnvelope
@@ -25,6 +25,16 @@ class Commands(Adapter):
     name: ClassVar[str] = "commands"
     title: ClassVar[str] = "stormfold's own commands"
     shape: ClassVar[tuple[str, ...]] = ("command",)
+
+    about: ClassVar[About] = About(
+        identity="`id` of the request",
+        firing="nothing: `acknowledge`, `unacknowledge`, `resolve`, `note` of people",
+        resolved="nothing",
+        observed="arrival",
+        severity="none",
+        proof="accepted from the topic of answers only, which the gateway alone may write",
+        connect="Written by the gateway for `stormfold ack`, `note` and `resolve` and the HTTP API; nobody else may.",
+    )
 
     def recognises(self, body: Any, headers: Mapping[str, str]) -> bool:
         """An object with a `command` that is an object."""

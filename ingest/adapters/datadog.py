@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar, Final
 
-from ingest.adapters.base import Adapter, Message, NotUnderstood, Outcome, Parsed, Reason, severity_of
+from ingest.adapters.base import About, Adapter, Message, NotUnderstood, Outcome, Parsed, Reason, severity_of
 from ingest.adapters.groups import valid_for
 from ingest.adapters.making import add_alert, attempt, finish
 from ingest.adapters.reading import as_object, decode, kind_of, scalar, time_of, time_or_none
@@ -67,12 +67,51 @@ _DATE_FIELDS: Final = ("date", "last_updated")
 _LINK_FIELDS: Final = (("link", "event"), ("event_url", "event"), ("url", "event"), ("snapshot", "snapshot"))
 
 
+_CONNECT: Final = """
+*Integrations, Webhooks*, URL `http://stormfold:8080/v1/sources/datadog`, custom header
+`{"Authorization": "Bearer ..."}`, and this payload; then name `@webhook-stormfold` in the monitors:
+
+```json
+{
+  "title": "$EVENT_TITLE",
+  "body": "$TEXT_ONLY_MSG",
+  "alert_transition": "$ALERT_TRANSITION",
+  "alert_type": "$ALERT_TYPE",
+  "alert_priority": "$ALERT_PRIORITY",
+  "alert_id": "$ALERT_ID",
+  "alert_scope": "$ALERT_SCOPE",
+  "aggreg_key": "$AGGREG_KEY",
+  "date": "$DATE",
+  "hostname": "$HOSTNAME",
+  "tags": "$TAGS",
+  "link": "$LINK"
+}
+```
+
+Other templates are read as far as they go: the fields may also stand inside `alert` and `event`, a variable that was
+not set may arrive as `"null"`, empty or unexpanded, and at the least a transition (or a title that begins with one) and
+a title or monitor id are needed. `id` and `event_id` name the event and are no identity. Monitors that come through an
+EventBridge partner bus are read as well.
+"""
+
+
 class Datadog(Adapter):
     """Same alert: `aggreg_key`, else monitor and scope, else title and group. Source: Datadog's webhook variables."""
 
     name: ClassVar[str] = "datadog"
     title: ClassVar[str] = "Datadog (webhook template, or EventBridge partner bus)"
     shape: ClassVar[tuple[str, ...]] = ("title", "alert_transition", "alert_type", "date", "event_type", "body")
+
+    about: ClassVar[About] = About(
+        identity="`aggreg_key` (or `aggregate`), else monitor id and scope, else the title without its marks and the "
+        "group or host",
+        firing="Triggered, Re-Triggered, Warn, Re-Warn, No Data, Re-No Data, Renotify",
+        resolved="Recovered",
+        observed="`date` of the event, else arrival",
+        severity="priority P1 to P5, else `alert_type`, else what the transition implies",
+        proof="`token`",
+        connect=_CONNECT,
+    )
 
     def recognises(self, body: Any, headers: Mapping[str, str]) -> bool:
         """A partner event, or an object with a transition, or a title that begins with one, of a monitor."""

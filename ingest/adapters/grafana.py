@@ -1,10 +1,11 @@
-"""Grafana: contact points of unified alerting (version 8 and later) and legacy notification channels (up to 7).
+"""Grafana: contact points of unified alerting (8 and later), legacy notification channels (up to 7), OnCall's webhooks.
 
 Unified: as Alertmanager (identity the labels, `valid_for` from the configured repeat interval, arrival as
 `observed_at`). Legacy: one message for a rule; identity is `orgId` and `ruleId` (else `ruleName`); `alerting` and
 `no_data` fire, `ok` resolves, `pending`, `paused` and `unknown` say neither and are ignored: a paused rule has not
 recovered. Legacy bodies carry no time, so `observed_at` is arrival; labels are the rule's tags and those that all
-of `evalMatches` share.
+of `evalMatches` share. OnCall's formatted webhook: identity `alert_uid`; `ok` resolves, `alerting` and any other state
+fire, as OnCall itself reads them; no time and no severity.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar, Final
 
-from ingest.adapters.base import Adapter, Message, NotUnderstood, Outcome, Parsed, Reason, severity_of
+from ingest.adapters.base import About, Adapter, Message, NotUnderstood, Outcome, Parsed, Reason, severity_of
 from ingest.adapters.groups import looks_like_group, parse_group, valid_for
 from ingest.adapters.making import add_alert, attempt, finish
 from ingest.adapters.reading import as_list, as_object, decode, scalar, text_at, texts_at
@@ -26,6 +27,28 @@ _UNIFIED_MARKS: Final = ("orgId", "title", "state", "message")
 _UNIFIED_ALERT_MARKS: Final = ("silenceURL", "valueString", "dashboardURL", "panelURL")
 
 
+_CONNECT: Final = """
+A contact point of type *Webhook*, method POST, the token as *Bearer* credentials or the HMAC of newer versions:
+
+```yaml
+apiVersion: 1
+contactPoints:
+  - name: stormfold
+    receivers:
+      - uid: stormfold
+        type: webhook
+        settings:
+          url: http://stormfold:8080/v1/sources/grafana
+          authorization_scheme: Bearer
+          authorization_credentials: TOKEN
+```
+
+Versions up to 7: a notification channel of type *webhook*, with *Send reminders* off or its interval in
+`repeat_interval`. A rule that is paused has not recovered: `paused`, `pending` and `unknown` are ignored. OnCall: an
+outgoing webhook whose data is its formatted payload.
+"""
+
+
 class Grafana(Adapter):
     """Same alert: labels (unified), `orgId` and `ruleId` (legacy). Source: Grafana's webhook notifier, both kinds."""
 
@@ -33,12 +56,24 @@ class Grafana(Adapter):
     title: ClassVar[str] = "Grafana (webhook contact point, or legacy notification channel)"
     shape: ClassVar[tuple[str, ...]] = ("title", "state", "message", "orgId", "alerts", "ruleId", "ruleName")
 
+    about: ClassVar[About] = About(
+        identity="unified: as `alertmanager`. Legacy: `orgId` and `ruleId`, else `ruleName`. OnCall: `alert_uid`",
+        firing="unified: as `alertmanager`. Legacy: `alerting`, `no_data`. OnCall: `alerting`",
+        resolved="as `alertmanager`; `ok`",
+        observed="arrival",
+        severity="label (legacy: tag) `severity`, else `priority`",
+        proof="`grafana`: `X-Grafana-Alerting-Signature`; `token`",
+        connect=_CONNECT,
+    )
+
     def recognises(self, body: Any, headers: Mapping[str, str]) -> bool:
-        """A group with Grafana's own fields, or a legacy rule."""
+        """A group with Grafana's own fields, a legacy rule, or an alert of OnCall."""
         del headers
         if not isinstance(body, dict):
             return False
         if "ruleId" in body and ("ruleName" in body or "evalMatches" in body):
+            return True
+        if isinstance(body.get("alert_uid"), str) and isinstance(body.get("state"), str):
             return True
         if not looks_like_group(body):
             return False
@@ -57,7 +92,32 @@ class Grafana(Adapter):
                 Reason.MISSING_FIELD,
                 "this is the definition of an alert rule, not a notification: it has no status, no alerts",
             )
-        raise NotUnderstood(Reason.MISSING_FIELD, "neither alerts (unified) nor ruleId and state (legacy) is present")
+        if "alert_uid" in body:
+            parsed = Parsed(Outcome.IGNORED)
+            attempt(parsed, 0, partial(_on_call, message, body, parsed))
+            return finish(parsed)
+        raise NotUnderstood(
+            Reason.MISSING_FIELD, "none of alerts (unified), ruleId and state (legacy), alert_uid (OnCall) is present"
+        )
+
+
+def _on_call(message: Message, body: dict[str, Any], parsed: Parsed) -> None:
+    state = text_at(body, "state")
+    if not state:
+        raise NotUnderstood(Reason.MISSING_FIELD, "state is missing; expected alerting or ok")
+    add_alert(
+        message,
+        parsed,
+        0,
+        identity={"alert_uid": text_at(body, "alert_uid")},
+        name=text_at(body, "title"),
+        status=Status.RESOLVED if state == "ok" else Status.FIRING,
+        severity=severity_of("", message.config, SEVERITIES, parsed),
+        labels={"state": state},
+        description=text_at(body, "message"),
+        links=[("upstream", text_at(body, "link_to_upstream_details")), ("image", text_at(body, "image_url"))],
+        valid_for=valid_for(message.config),
+    )
 
 
 def _legacy(message: Message, body: dict[str, Any]) -> Parsed:

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from ingest.adapters.base import (
+    About,
     Adapter,
     Default,
     Glance,
@@ -71,12 +72,34 @@ _texts: Final = msgspec.json.Decoder(dict[str, str] | None)
 _UNREADABLE_BODY: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
+_CONNECT: Final = """
+```yaml
+alerting:
+  alertmanagers:
+    - scheme: http
+      static_configs: [{targets: ["stormfold:8080"]}]
+```
+
+Prometheus repeats a firing alert every minute and a resolved one for 15 minutes; nothing else has to be set up.
+"""
+
+
 class Prometheus(Adapter):
     """Same alert: the same labels (all of them, annotations and times left out). Source: Prometheus's notifier."""
 
     name: ClassVar[str] = "prometheus"
     title: ClassVar[str] = "Prometheus (POST /api/v2/alerts)"
     shape: ClassVar[tuple[str, ...]] = ("labels", "annotations", "startsAt", "endsAt", "generatorURL")
+
+    about: ClassVar[About] = About(
+        identity="all labels",
+        firing="`endsAt` after arrival, or none",
+        resolved="`endsAt` not after arrival",
+        observed="arrival",
+        severity="label `severity`",
+        proof="`token`",
+        connect=_CONNECT,
+    )
 
     def recognises(self, body: Any, headers: Mapping[str, str]) -> bool:
         """A list whose first element has labels and no status of its own."""

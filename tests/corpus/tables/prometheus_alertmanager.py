@@ -25,12 +25,20 @@ _ALERTMANAGER = (
     # Equal labels, different vendor fingerprints: the label set is the identity, so one alert, twice.
     _am(
         "firing_group_two_alerts",
-        Seen(_HOT, "High CPU Temperature", "firing", "critical"),
-        Seen(_HOT, "High CPU Temperature", "firing", "critical"),
+        Seen(_HOT, "High CPU Temperature", "firing", "critical", starts="2020-02-06T00:17:58.432Z"),
+        Seen(_HOT, "High CPU Temperature", "firing", "critical", starts="2020-02-06T00:17:58.432Z"),
     ),
-    _am("resolved_single", Seen(_HOT, "High CPU Temperature", "resolved", "critical")),
-    _am("firing_no_fingerprint_iris", Seen(_IRIS, "InstanceDown", "firing", "critical")),
-    _am("firing_missing_version_iris", Seen(_IRIS, "InstanceDown", "firing", "critical")),
+    _am(
+        "resolved_single", Seen(_HOT, "High CPU Temperature", "resolved", "critical", starts="2020-02-06T00:17:58.432Z")
+    ),
+    _am(
+        "firing_no_fingerprint_iris",
+        Seen(_IRIS, "InstanceDown", "firing", "critical", starts="2017-12-04T09:17:22.804Z"),
+    ),
+    _am(
+        "firing_missing_version_iris",
+        Seen(_IRIS, "InstanceDown", "firing", "critical", starts="2017-12-04T09:17:22.804Z"),
+    ),
     # The group fires; each alert's own status counts. Neither has a severity of its own, the common labels do.
     _am(
         "mixed_firing_and_resolved",
@@ -39,13 +47,25 @@ _ALERTMANAGER = (
             "HighRequestLatency",
             "firing",
             "critical",
+            starts="2026-01-19T12:00:00Z",
         ),
         Seen(
-            labels("alertname=DiskAlmostFull|instance=node-1:9100|job=node"), "DiskAlmostFull", "resolved", "critical"
+            labels("alertname=DiskAlmostFull|instance=node-1:9100|job=node"),
+            "DiskAlmostFull",
+            "resolved",
+            "critical",
+            starts="2026-01-19T10:00:00Z",
+            ends="2026-01-19T12:10:00Z",
         ),
     ),
-    _am("firing_many_labels_inres", Seen(_WEB, "HighCPUUsage", "firing", "critical", "web-frontend")),
-    _am("firing_two_severities_inres", Seen(_WEB, "HighCPUUsage", "firing", "critical", "web-frontend")),
+    _am(
+        "firing_many_labels_inres",
+        Seen(_WEB, "HighCPUUsage", "firing", "critical", "web-frontend", starts="2024-01-15T10:30:00Z"),
+    ),
+    _am(
+        "firing_two_severities_inres",
+        Seen(_WEB, "HighCPUUsage", "firing", "critical", "web-frontend", starts="2024-01-15T10:30:00Z"),
+    ),
     _am(
         "short_warning_firing_inres",
         Seen(
@@ -53,6 +73,7 @@ _ALERTMANAGER = (
             "HighMemoryUsage",
             "firing",
             "medium",
+            starts="2024-01-15T11:00:00Z",
         ),
     ),
     _am(
@@ -62,6 +83,8 @@ _ALERTMANAGER = (
             "HighCPUUsage",
             "resolved",
             "critical",
+            starts="2024-01-15T10:30:00Z",
+            ends="2024-01-15T10:45:00Z",
         ),
     ),
     _am(
@@ -71,6 +94,7 @@ _ALERTMANAGER = (
             "DiskSpaceLow",
             "firing",
             "medium",
+            starts="2024-01-15T12:00:00Z",
         ),
         says="severity missing",
     ),
@@ -81,6 +105,7 @@ _ALERTMANAGER = (
             "ServiceDown",
             "firing",
             "critical",
+            starts="2024-01-15T13:00:00Z",
         ),
     ),
     _am(
@@ -93,6 +118,7 @@ _ALERTMANAGER = (
             "high_memory_load",
             "firing",
             "medium",
+            starts="2018-03-07T11:33:21.873Z",
         ),
     ),
     _am(
@@ -111,6 +137,7 @@ _ALERTMANAGER = (
             "firing",
             "critical",
             "checkout-api",
+            starts="2024-01-15T10:25:00Z",
         ),
     ),
     _am(
@@ -123,20 +150,31 @@ _ALERTMANAGER = (
             "GMP_WebhookTest",
             "firing",
             "medium",
+            starts="2026-01-13T13:30:50Z",
         ),
     ),
     _am("coralogix_template_resolved_unexpanded", outcome="quarantined", says="template did not fill in"),
-    _am("derived_truncated_37", Seen(_DOWN, "InstanceDown", "firing", "critical"), says="37 further alerts"),
+    _am(
+        "derived_truncated_37",
+        Seen(_DOWN, "InstanceDown", "firing", "critical", starts="2023-06-12T08:24:38.326Z"),
+        says="37 further alerts",
+    ),
     _am("derived_empty_alerts_truncated", outcome="quarantined", says="3 further alerts"),
     _am(
         "derived_duplicate_alert_in_one_body",
-        Seen(_DOWN, "InstanceDown", "firing", "critical"),
-        Seen(_DOWN, "InstanceDown", "firing", "critical"),
+        Seen(_DOWN, "InstanceDown", "firing", "critical", starts="2023-06-12T08:24:38.326Z"),
+        Seen(_DOWN, "InstanceDown", "firing", "critical", starts="2023-06-12T08:24:38.326Z"),
     ),
     # Without labels and fingerprint the group's key is all that is left to tell it by.
     _am(
         "derived_no_labels_no_fingerprint",
-        Seen({"groupKey": '{}:{alertname="InstanceDown"}'}, '{}:{alertname="InstanceDown"}', "firing", "medium"),
+        Seen(
+            {"groupKey": '{}:{alertname="InstanceDown"}'},
+            '{}:{alertname="InstanceDown"}',
+            "firing",
+            "medium",
+            starts="2023-06-12T08:24:38.326Z",
+        ),
     ),
     _am("api_v2_group_active", outcome="quarantined", says="API v2", later=True),
     _am("api_v2_group_silenced", outcome="quarantined", says="API v2", later=True),

@@ -10,6 +10,7 @@ from ingest.adapters.base import Default, NotUnderstood, Outcome, Reason
 from kernel.config.schema import SourceConfig
 from kernel.config.values import Duration
 from kernel.model.alert import Kind, Link, Severity, Status
+from kernel.model.change import ChangeOutcome
 from kernel.model.naming import fingerprint
 from kernel.model.signals import CommandBody, Verb
 from tests.unit.adapters.helpers import ARRIVAL, only, parse, parse_sample, sample
@@ -77,7 +78,7 @@ def test_repeat_interval() -> None:
         ({}, Reason.MISSING_FIELD, "name is missing"),
         ({"name": 3}, Reason.WRONG_TYPE, "name must be text, got a number"),
         ({"name": "a", "status": "ok"}, Reason.WRONG_TYPE, "status must be firing or resolved, got 'ok'"),
-        ({"name": "a", "kind": "change"}, Reason.WRONG_TYPE, "kind must be problem or report"),
+        ({"name": "a", "kind": "change"}, Reason.WRONG_TYPE, "kind must be problem or change or report or heartbeat"),
         ({"name": "a", "severity": 1}, Reason.WRONG_TYPE, "severity must be text"),
         ({"name": "a", "labels": {"n": 1}}, Reason.WRONG_TYPE, "labels.n must be text, got a number"),
         ({"name": "a", "labels": []}, Reason.WRONG_TYPE, "labels must be an object"),
@@ -127,3 +128,22 @@ def test_commands_are_strict(change: dict[str, Any], says: str) -> None:
     body = {"command": {**sample("commands/acknowledge")["command"], **change}}
     with pytest.raises(NotUnderstood, match=says):
         parse(body, "commands")
+
+
+def test_a_change() -> None:
+    parsed = parse_sample("generic/change")
+    (change,) = parsed.changes
+    assert (parsed.outcome, change.what, change.outcome) == (Outcome.CHANGES, "deployment", ChangeOutcome.FAILED)
+    assert (change.where, change.who, change.revision) == ("production", "ann", "c0ffee")
+    assert change.when == 1_772_438_400_000
+    again = parse(sample("generic/change") | {"outcome": "started"}, "generic")
+    assert again.changes[0].fingerprint == change.fingerprint
+    other = parse(sample("generic/change") | {"revision": "f00"}, "generic")
+    assert other.changes[0].fingerprint != change.fingerprint
+    wrong = parse(sample("generic/change") | {"outcome": "exploded"}, "generic")
+    assert wrong.refusals[0].reason is Reason.WRONG_TYPE
+
+
+def test_a_heartbeat() -> None:
+    parsed = parse_sample("generic/heartbeat")
+    assert (parsed.outcome, parsed.heartbeats, parsed.alerts) == (Outcome.HEARTBEAT, ["nightly backup"], [])
