@@ -126,7 +126,7 @@ def test_files_and_metrics_named_exist(page: Path) -> None:
 @pages
 def test_yaml_in_pages_is_yaml(page: Path) -> None:
     for block in blocks(page.read_text(encoding="utf-8"), "yaml"):
-        assert yaml.safe_load(block) is not None
+        assert all(document is not None for document in yaml.safe_load_all(block))
 
 
 # --- the README

@@ -78,7 +78,7 @@ def test_repeat_interval() -> None:
         ({}, Reason.MISSING_FIELD, "name is missing"),
         ({"name": 3}, Reason.WRONG_TYPE, "name must be text, got a number"),
         ({"name": "a", "status": "ok"}, Reason.WRONG_TYPE, "status must be firing or resolved, got 'ok'"),
-        ({"name": "a", "kind": "change"}, Reason.WRONG_TYPE, "kind must be problem or change or report or heartbeat"),
+        ({"name": "a", "kind": "party"}, Reason.WRONG_TYPE, "kind must be problem or change or report or heartbeat"),
         ({"name": "a", "severity": 1}, Reason.WRONG_TYPE, "severity must be text"),
         ({"name": "a", "labels": {"n": 1}}, Reason.WRONG_TYPE, "labels.n must be text, got a number"),
         ({"name": "a", "labels": []}, Reason.WRONG_TYPE, "labels must be an object"),
