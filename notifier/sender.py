@@ -161,10 +161,10 @@ class Sender:
 
 
 def _thread(doc: NotifierDoc, key: LedgerKey) -> str:
-    """The remote id of the first page of this episode at this target: what follows belongs under it."""
-    pages = (
+    """The remote id of what told this target of the episode first: what follows belongs under it."""
+    told = (
         entry
         for entry in doc.ledger
-        if (entry.key.target, entry.key.episode, entry.key.action) == (key.target, key.episode, Action.PAGE)
+        if (entry.key.target, entry.key.episode) == (key.target, key.episode) and entry.key != key
     )
-    return next((entry.remote_id for entry in pages if entry.outcome is Outcome.SENT and entry.remote_id), "")
+    return next((entry.remote_id for entry in told if entry.outcome is Outcome.SENT and entry.remote_id), "")

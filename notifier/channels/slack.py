@@ -1,9 +1,9 @@
 """Slack: messages of a bot, by `chat.postMessage`.
 
-A page is a message with buttons; what follows in the same episode goes into its thread. Slack knows no idempotency
-key, so every message carries metadata (`stormfold_incident`, with the delivery id): after an attempt that may or may
-not have arrived the channel's history is searched for it. The same metadata tells stormfold's own door for Slack that
-the message is no report. HTTP 200 with `"ok": false` is an error like any other.
+What tells of an episode first, and every page, is a message with buttons; what follows goes into the thread of the
+first. Slack knows no idempotency key, so every message carries metadata (`stormfold_incident`, with the delivery id):
+after an attempt that may or may not have arrived the channel's history is searched for it. The same metadata tells
+stormfold's own door for Slack that the message is no report. HTTP 200 with `"ok": false` is an error like any other.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ LOOK_BACK_MS = 15 * 60_000
 _HISTORY = 100
 _SLOW_DOWN_MS = 30_000
 
+_TELLS = (Action.PAGE, Action.UPDATE)
 _TERMINAL = frozenset(
     ("channel_not_found", "not_in_channel", "is_archived", "msg_too_long", "msg_blocks_too_long", "invalid_blocks")
 )
@@ -79,16 +80,16 @@ def _button(action: str, label: str, value: str, style: str) -> dict[str, Any]:
 
 
 def blocks(delivery: Delivery, buttons: bool) -> list[dict[str, Any]]:
-    """The message's blocks, at most 12,000 characters in all; buttons only under a page."""
+    """The message's blocks, at most 12,000 characters in all; buttons only under what is not in a thread."""
     key, text = delivery.key, delivery.text
     title = fit(one_line(text.title), SECTION_RUNES - 100) or key.incident
-    mark = f"{_MARKS[delivery.headline.priority]} " if key.action is Action.PAGE else ""
+    mark = f"{_MARKS[delivery.headline.priority]} " if key.action in _TELLS else ""
     reasons = "\n".join(f"• {one_line(reason)}" for reason in text.reasons)
     parts = [f"{mark}*{title}*", fit(text.body, SECTION_RUNES), fit(reasons, SECTION_RUNES)]
     made: list[dict[str, Any]] = [
         {"type": "section", "text": {"type": "mrkdwn", "text": part}} for part in parts if part.strip()
     ]
-    if buttons and key.action is Action.PAGE:
+    if buttons and key.action in _TELLS and not _parent(delivery):
         value = f"{key.incident}#{key.episode}"
         pair = [_button("ack", "Acknowledge", value, "primary"), _button("resolve", "Resolve", value, "danger")]
         made.append({"type": "actions", "block_id": f"stormfold:{key.incident}", "elements": pair})
@@ -113,11 +114,15 @@ def message(delivery: Delivery, channel: str, buttons: bool) -> bytes:
             },
         },
     }
-    thread = delivery.thread.partition(":")[2]
-    if thread and key.action is not Action.PAGE:
+    if thread := _parent(delivery):
         body["thread_ts"] = thread
         body["reply_broadcast"] = key.action is Action.RESOLVE
     return orjson.dumps(body)
+
+
+def _parent(delivery: Delivery) -> str:
+    """The time stamp of the message under which this one belongs; a page is never hidden in a thread."""
+    return "" if delivery.key.action is Action.PAGE else delivery.thread.partition(":")[2]
 
 
 def judge(answer: Answer) -> tuple[Answer, dict[str, Any]]:
@@ -203,8 +208,7 @@ class SlackChannel:
         """(`channel:ts` of the message or empty, whether Slack told)."""
         oldest = (delivery.sent_at_ms - LOOK_BACK_MS) / 1000
         wanted = {"channel": self._channel, "limit": str(_HISTORY), "include_all_metadata": "true"}
-        thread = delivery.thread.partition(":")[2]
-        if thread and delivery.key.action is not Action.PAGE:
+        if thread := _parent(delivery):
             method, wanted = "conversations.replies", {**wanted, "ts": thread}
         else:
             method, wanted = "conversations.history", {**wanted, "oldest": f"{oldest:.6f}"}

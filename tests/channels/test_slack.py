@@ -41,6 +41,17 @@ def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slack, "SETTLES_S", 0.01)
 
 
+async def test_what_only_notifies_opens_a_thread_with_buttons_too(
+    receiver: Receiver, http: aiohttp.ClientSession
+) -> None:
+    receiver.default = posted()
+    first = await channel(receiver, http).send(delivery(Action.UPDATE))
+    await channel(receiver, http).send(_in_thread(Action.PAGE, first.remote_id))
+    told, page = [request.json() for request in receiver.on("/api/chat.postMessage")]
+    assert [body["blocks"][-1]["type"] for body in (told, page)] == ["actions", "actions"]
+    assert "thread_ts" not in page
+
+
 async def test_a_page_opens_a_thread_and_the_rest_goes_into_it(receiver: Receiver, http: aiohttp.ClientSession) -> None:
     receiver.default = posted()
     target = channel(receiver, http)

@@ -68,10 +68,17 @@ class House:
 
 @contextlib.asynccontextmanager
 async def house(
-    bootstrap: str, profile: str, redis: str, topics: TopicPort, prefix: str, config: Config, **settings: Any
+    bootstrap: str,
+    profile: str,
+    redis: str,
+    topics: TopicPort,
+    prefix: str,
+    config: Config,
+    port: int | None = None,
+    **settings: Any,
 ) -> AsyncIterator[House]:
-    """A deployment of its own with all roles running."""
-    port = free_port()
+    """A deployment of its own with all roles running, its gateway at a free port unless one is given."""
+    port = port or free_port()
     async with pipeline(bootstrap, profile, redis, topics, prefix, config, operator_token=OPERATOR, **settings) as p:
         p.settings = p.settings.model_copy(update={"port": port})
         made = House(p, port)
