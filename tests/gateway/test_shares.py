@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,7 +13,7 @@ from ingest.gateway.shares import Pool
 from kernel.config.schema import Config, SourceConfig
 from stormfold.embedded.servers import EmbeddedServers, HostProcess
 from tests.conftest import Broker
-from tests.gateway.conftest import Running, Start
+from tests.gateway.conftest import GENIE_KEY, ROUTING_KEY, Running, Start
 
 NOISY, QUIET = "/v1/sources/generic", "/v1/sources/quiet"
 
@@ -187,6 +188,27 @@ async def test_where_nothing_is_taken_room_is_left_for_newcomers(
     assert limit is not None
     noisy = sum(len(r.value) for r in await running.alerts() if ("source", b"generic") in r.headers)
     assert noisy <= limit * 3 // 4
+
+
+@pytest.mark.embedded
+async def test_the_drop_in_doors_say_it_as_their_vendors_do(
+    embedded: HostProcess, start: Start, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "MAX_UNACKNOWLEDGED", 16)
+    monkeypatch.setattr(collecting, "HOLD", 0.2)
+    running = await start(Broker("embedded", embedded.bootstrap, EmbeddedServers(embedded), prefix))
+    payload = {"summary": "s", "source": "h", "severity": "info"}
+    event = {"routing_key": ROUTING_KEY, "event_action": "trigger", "payload": payload}
+    status, said, headers = await running.post("/v2/enqueue", json.dumps(event).encode())
+    assert (status, headers["retry-after"]) == (429, "2")
+    assert json.loads(said)["status"] == "throttle exceeded"
+    alert = json.dumps({"message": "longer than there is room for"}).encode()
+    status, said, headers = await running.post("/v2/alerts", alert, authorization=f"GenieKey {GENIE_KEY}")
+    assert (status, headers["retry-after"], headers["x-ratelimit-state"]) == (429, "2", "THROTTLED")
+    assert {"message", "took", "requestId"} == set(json.loads(said))
+    for source in ("pages", "genie"):
+        assert running.metric("stormfold_door_requests_total", source=source, code="429") == 1
+        assert running.metric("stormfold_door_refused_total", source=source, reason="back_pressure") == 1
 
 
 @pytest.mark.embedded
