@@ -141,16 +141,19 @@ class Sources:
         who = (name, settings.tenant, settings.share)
         alerts = Way(self._alerts, self._alerts.spread(*who))
         answers = Way(self._answers, self._answers.spread(*who))
+        prover = prover_for(name, settings, self._certificates, self._skews)
+        # People's answers come in the same stream as these alerts, and are believed from that topic alone: what a
+        # stranger could have written may open an incident, never acknowledge one away.
+        answering = adapter is not None and adapter.answers and prover is not None
         source = Source(
             name,
             adapter,
             [("source", name.encode())],
-            # People's answers come in the same stream as these alerts, and are believed from that topic alone.
-            answers if adapter is not None and adapter.answers else alerts,
+            answers if answering else alerts,
             alerts,
             answers,
             self._reading.member(*who),
-            prover_for(name, settings, self._certificates, self._skews),
+            prover,
             settings.token is not None or isinstance(settings.proof, _IN_HEAD),
             settings.token is not None or isinstance(settings.proof, TokenProof),
         )

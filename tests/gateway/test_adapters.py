@@ -24,6 +24,8 @@ EMBEDDED = pytest.mark.parametrize("broker", [pytest.param("embedded", marks=pyt
 FORM = "application/x-www-form-urlencoded"
 CONFIRM = "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn=arn:aws:sns:eu-west-1:1:t&Token=x"
 SECRET = "hush"
+PROVEN = SourceConfig(adapter="everything", proof=TokenProof(secrets=(Secret("env:T", SECRET),)))
+SHOWN = {"authorization": f"Bearer {SECRET}"}
 BODY = b'{"action": "started", "note": "never-in-a-log"}'
 
 
@@ -81,12 +83,12 @@ async def answers(running: Running) -> list[Any]:
 
 @pytest.mark.usefixtures("everything")
 async def test_headers_forms_answers_and_the_reply(running: Running) -> None:
-    configure(running, everything=SourceConfig(), plain=SourceConfig(adapter="generic"))
+    configure(running, everything=PROVEN, plain=SourceConfig(adapter="generic"))
     path = "/v1/sources/everything"
-    status, said, headers = await running.post(path, b"[1]", x_kind="alpha", x_other="beta")
+    status, said, headers = await running.post(path, b"[1]", x_kind="alpha", x_other="beta", **SHOWN)
     assert (status, said, headers["content-type"]) == (200, b"ok", "text/plain")
     form = b"payload=%7B%22a%22%3A1%7D&x=%00"
-    assert (await running.post(path, form, content_type=f"{FORM}; charset=utf-8"))[0] == 200
+    assert (await running.post(path, form, content_type=f"{FORM}; charset=utf-8", **SHOWN))[0] == 200
     # The very same of a source whose adapter knows no forms.
     assert (await running.post("/v1/sources/plain", form, content_type=FORM))[0] == 400
     assert (await running.post("/v1/sources/plain", b"[2]", x_kind="alpha"))[0] == 202
@@ -102,9 +104,9 @@ async def test_headers_forms_answers_and_the_reply(running: Running) -> None:
 @EMBEDDED
 @pytest.mark.usefixtures("everything")
 async def test_a_source_with_answers_stays_in_one_partition_and_in_order(running: Running) -> None:
-    configure(running, everything=SourceConfig())
+    configure(running, everything=PROVEN)
     for n in range(30):
-        assert (await running.post("/v1/sources/everything", b"%d" % n))[0] == 200
+        assert (await running.post("/v1/sources/everything", b"%d" % n, **SHOWN))[0] == 200
     records = await answers(running)
     assert len({record.partition for record in records}) == 1
     assert [record.value for record in records] == [b"%d" % n for n in range(30)]
@@ -113,8 +115,7 @@ async def test_a_source_with_answers_stays_in_one_partition_and_in_order(running
 @EMBEDDED
 @pytest.mark.usefixtures("everything")
 async def test_a_greeting_is_answered_and_goes_nowhere(running: Running) -> None:
-    open_door, token = SourceConfig(adapter="everything"), TokenProof(secrets=(Secret("env:T", SECRET),))
-    configure(running, everything=open_door, proven=SourceConfig(adapter="everything", proof=token))
+    configure(running, everything=SourceConfig(), proven=PROVEN)
     status, said, headers = await running.post("/v1/sources/everything", b'{"hello": 1}', x_kind="challenge")
     assert (status, said, headers["content-type"]) == (200, b"challenge", "text/plain")
     asked: list[str] = []
@@ -124,14 +125,13 @@ async def test_a_greeting_is_answered_and_goes_nowhere(running: Running) -> None
         return 200, b""
 
     running.gateway._certificates._ask = ask
-    given = {"authorization": f"Bearer {SECRET}"}
     body = json.dumps({"confirm": CONFIRM}).encode()
     # Nobody's word makes the gateway ask an address, and no proof makes it ask any but Amazon's.
     assert (await running.post("/v1/sources/everything", body))[0] == 403
     elsewhere = json.dumps({"confirm": "http://169.254.169.254/"}).encode()
-    assert (await running.post("/v1/sources/proven", elsewhere, **given))[0] == 503
+    assert (await running.post("/v1/sources/proven", elsewhere, **SHOWN))[0] == 503
     assert asked == []
-    assert (await running.post("/v1/sources/proven", body, **given))[:2] == (200, b"{}")
+    assert (await running.post("/v1/sources/proven", body, **SHOWN))[:2] == (200, b"{}")
     assert asked == [CONFIRM]
     assert await answers(running) == []
     assert running.metric("stormfold_door_refused_total", source="proven", reason="unconfirmed") == 1
