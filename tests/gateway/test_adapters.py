@@ -114,6 +114,15 @@ async def test_a_source_with_answers_stays_in_one_partition_and_in_order(running
 
 @EMBEDDED
 @pytest.mark.usefixtures("everything")
+async def test_what_nobody_proved_is_no_answer(running: Running) -> None:
+    configure(running, everything=SourceConfig())
+    assert (await running.post("/v1/sources/everything", b"[1]"))[0] == 200
+    assert [record.value for record in await running.alerts()] == [b"[1]"]
+    assert await answers(running) == []
+
+
+@EMBEDDED
+@pytest.mark.usefixtures("everything")
 async def test_a_greeting_is_answered_and_goes_nowhere(running: Running) -> None:
     configure(running, everything=SourceConfig(), proven=PROVEN)
     status, said, headers = await running.post("/v1/sources/everything", b'{"hello": 1}', x_kind="challenge")
