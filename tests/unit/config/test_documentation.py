@@ -8,10 +8,13 @@ import msgspec
 import pytest
 
 from kernel.config import schema
+from kernel.config.mapping import MappingConfig, OutcomeMap, SeverityMap, StatusMap
 from kernel.config.section import Strict
 from kernel.config.values import Duration
 
-TEXT = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[3] / "docs"
+TEXT = (DOCS / "configuration.md").read_text(encoding="utf-8")
+MAPPINGS = (DOCS / "mappings.md").read_text(encoding="utf-8")
 
 SECTIONS: dict[str, Any] = {
     "## `sources`": schema.SourceConfig,
@@ -42,8 +45,17 @@ def test_every_section_of_the_schema_is_there() -> None:
     for field in msgspec.structs.fields(schema.Config):
         assert f"## `{field.name}`" in TEXT
     for name, kind in vars(schema).items():
-        if isinstance(kind, type) and issubclass(kind, Strict) and kind not in (Strict, schema.Config):
+        if isinstance(kind, type) and issubclass(kind, Strict) and kind not in (Strict, schema.Config, MappingConfig):
             assert kind in SECTIONS.values(), name
+
+
+def test_every_field_of_a_mapping_is_on_its_page() -> None:
+    table_of_fields = MAPPINGS.split("## Fields of a form", 1)[1].split("##", 1)[0]
+    told = set(re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in table_of_fields.splitlines() if "|" in row)))
+    assert told == {field.encode_name for field in msgspec.structs.fields(MappingConfig)}
+    for words in (StatusMap, SeverityMap, OutcomeMap):
+        for field in msgspec.structs.fields(words):
+            assert re.search(rf"\b{field.encode_name}:", table_of_fields), field.encode_name
 
 
 @pytest.mark.parametrize("heading", SECTIONS)
