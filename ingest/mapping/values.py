@@ -8,9 +8,7 @@ from typing import Any
 from ingest.adapters.base import NotUnderstood, Parsed, Reason
 from ingest.adapters.reading import kind_of, scalar, time_of, time_or_none
 from kernel.clock import Millis
-from kernel.config.expressions import Expression, NoValue
-
-Scope = dict[str, Any]
+from kernel.config.expressions import Expression, NoValue, Scope, TooLarge
 
 
 def value(expression: Expression | None, scope: Scope) -> Any:
@@ -19,6 +17,8 @@ def value(expression: Expression | None, scope: Scope) -> Any:
         return None
     try:
         return expression.of(scope)
+    except TooLarge as error:
+        raise NotUnderstood(Reason.TOO_LARGE, str(error)) from error
     except NoValue as error:
         raise NotUnderstood(Reason.WRONG_TYPE, str(error)) from error
 
@@ -70,9 +70,14 @@ def moment(expression: Expression | None, scope: Scope, what: str, parsed: Parse
 
 
 def holds(expression: Expression, scope: Scope) -> bool:
-    """Whether a condition holds: anything but false, null and what is empty. A type that it does not take is no."""
+    """Whether a condition holds: anything but false, null and what is empty. A type that it does not take is no.
+
+    Raises NotUnderstood (`too_large`) for a message that is too large to tell.
+    """
     try:
-        found = expression.of(scope)
-    except NoValue:
+        found = value(expression, scope)
+    except NotUnderstood as error:
+        if error.reason is Reason.TOO_LARGE:
+            raise
         return False
     return found is not None and found is not False and found not in ("", [], {})

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from kernel.config.expressions import Expression
-from kernel.config.mapping import MappedKind, MappingConfig, OutcomeMap, StatusMap
+from kernel.config.mapping import MappedKind, MappingConfig, OutcomeMap, SeverityMap, StatusMap
 from kernel.config.nodes import Path_
 
 Finding = tuple[Path_, str, str]
 
-_NO_ALERT: Final = (MappedKind.IGNORED, MappedKind.HEARTBEAT)
+_OF_ALL: Final = frozenset(("match", "kind", "headers", "reason"))
+_OF_BOTH: Final = _OF_ALL | {"each", "identity", "name", "service", "summary", "observed_at", "links", "labels"}
+_OF_ALERTS: Final = _OF_BOTH | {"status", "severity", "description", "starts_at", "ends_at"}
+_FIELDS: Final = {
+    MappedKind.PROBLEM: _OF_ALERTS,
+    MappedKind.REPORT: _OF_ALERTS,
+    MappedKind.CHANGE: _OF_BOTH | {"outcome", "what", "where", "who", "revision"},
+    MappedKind.HEARTBEAT: _OF_ALL | {"each", "name"},
+    MappedKind.IGNORED: _OF_ALL,
+}
+_NO_LABEL: Final = re.compile(r"[\s=!~{}\"',]")
+_WHOLE: Final = "*"
+_BLANK: Final = MappingConfig(match=Expression("@"))
 
 
 def problems_of(mapping: MappingConfig) -> Iterator[Finding]:
     """Where below the mapping, what is wrong, what to write."""
+    yield from _useless(mapping)
     if mapping.kind is MappedKind.IGNORED:
         if not mapping.reason:
             yield ("reason",), "what is ignored has no reason", "write reason: ..., which `source try` shows"
@@ -27,12 +41,29 @@ def problems_of(mapping: MappingConfig) -> Iterator[Finding]:
     if not mapping.identity:
         hint = "write identity: {id: ...}, what the sender uses to tell the same alert again"
         yield ("identity",), "nothing identifies an alert of this mapping", hint
+    for label in mapping.labels:
+        if label != _WHOLE and (not label or _NO_LABEL.search(label)):
+            yield ("labels", label), f"{label!r} is not the name of a label", "write letters, digits and underscores"
     if mapping.kind is MappedKind.CHANGE:
         yield from _words("outcome", mapping.outcome)
         return
     yield from _words("status", mapping.status)
-    if mapping.severity.source is not None and mapping.severity.always is not None:
-        yield ("severity",), "severity has both from and always", "write one of them"
+    yield from _severity(mapping.severity)
+
+
+def _useless(mapping: MappingConfig) -> Iterator[Finding]:
+    """Fields that this kind does not have: whoever wrote them expects something of them."""
+    for name in mapping.__struct_fields__:
+        if name not in _FIELDS[mapping.kind] and getattr(mapping, name) != getattr(_BLANK, name):
+            kinds = ", ".join(kind for kind, names in _FIELDS.items() if name in names)
+            yield (name,), f"what is mapped as {mapping.kind} has no {name}", f"leave it out; it is for {kinds}"
+
+
+def _severity(severity: SeverityMap) -> Iterator[Finding]:
+    if severity.always is not None and (severity.source is not None or severity.map):
+        yield ("severity",), "severity has always, and something beside it", "write always alone, or from and map"
+    if severity.map and severity.source is None and severity.always is None:
+        yield ("severity",), "severity has a map and no from", "write from: and where the word stands"
 
 
 def _words(name: str, found: StatusMap | OutcomeMap | None) -> Iterator[Finding]:
@@ -40,18 +71,21 @@ def _words(name: str, found: StatusMap | OutcomeMap | None) -> Iterator[Finding]
         hint = f"write {name}: {{from: ..., ...}} with the words of each, or {name}: {{always: ...}}"
         yield (name,), f"the mapping does not say its {name}", hint
         return
-    if found.source is not None and found.always is not None:
-        yield (name,), f"{name} has both from and always", "write one of them"
     lists = {field: getattr(found, field) for field in found.__struct_fields__ if field not in ("source", "always")}
+    if found.always is not None and (found.source is not None or any(lists.values())):
+        yield (name,), f"{name} has always, and something beside it", "write always alone, or from and its words"
     if found.source is not None and not any(lists.values()):
         yield (name,), f"{name} names no words", f"write the words of {', '.join(lists)}"
     seen: dict[str, str] = {}
     for field, words in lists.items():
         for word in words:
-            if word.lower() in seen:
-                what = f"{word!r} stands under {seen[word.lower()]} and under {field}"
+            known = word.strip().lower()
+            if not known:
+                yield (name, field), "a word is empty", "leave it out: a message without the word is refused"
+            elif known in seen:
+                what = f"{word!r} stands under {seen[known]} and under {field}"
                 yield (name, field), what, "keep one of them"
-            seen[word.lower()] = field
+            seen[known] = field
 
 
 def fields_of(mapping: MappingConfig) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import ClassVar, Final
 
 from msgspec import field
 
@@ -20,6 +21,10 @@ class MappedKind(StrEnum):
     CHANGE = "change"
     HEARTBEAT = "heartbeat"
     IGNORED = "ignored"
+
+
+NAMELESS: Final = frozenset((MappedKind.HEARTBEAT, MappedKind.IGNORED))
+"""Kinds of which no alert or change is made, so that nothing is known again by an identity."""
 
 
 class StatusMap(Strict, frozen=True, rename={"source": "from"}):
@@ -64,6 +69,9 @@ class MappingConfig(Strict, frozen=True):
     under `headers`, in lower case. `identity` names what tells the same alert again; a label `*` is an object whose
     entries all become labels. `reason` is shown with what is ignored.
     """
+
+    alone: ClassVar[bool] = True
+    """Whether a single one may be written without its list."""
 
     match: Expression
     kind: MappedKind = MappedKind.PROBLEM

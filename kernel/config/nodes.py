@@ -154,6 +154,8 @@ class Reader:
         return found
 
     def _tuple(self, node: Node, kind: Any, path: Path_) -> Any:
+        if isinstance(node, MappingNode) and getattr(kind, "alone", False):
+            node = SequenceNode(node.tag, [node], node.start_mark, node.end_mark)
         if not isinstance(node, SequenceNode):
             hint = f"write [{node.value}]" if isinstance(node, ScalarNode) and node.value else "write a list"
             self.problem(place_of(node), f"{_name(path)} is {_NODES[type(node)]}", hint)

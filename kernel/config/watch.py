@@ -15,6 +15,7 @@ import structlog
 
 from kernel.clock import Clock
 from kernel.config.load import ConfigError, Loaded, load_snapshot, snapshot
+from kernel.config.mapping import NAMELESS
 from kernel.config.nodes import Problem
 from kernel.config.schema import Config, SourceConfig
 from kernel.telemetry.metrics import Metrics
@@ -167,5 +168,7 @@ class Watched:
 
 
 def _identity(name: str, source: SourceConfig) -> tuple[object, ...]:
-    mapped = [(form.kind, form.each, tuple(sorted(form.identity.items(), key=str))) for form in source.mapping]
-    return source.adapter or name, source.identity, source.tenant, mapped
+    mapped = {
+        (form.kind, form.each, frozenset(form.identity.items())) for form in source.mapping if form.kind not in NAMELESS
+    }
+    return source.adapter or name, source.identity, source.tenant, bool(source.mapping), mapped
