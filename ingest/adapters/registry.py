@@ -17,6 +17,7 @@ from ingest.adapters.flux import Flux
 from ingest.adapters.generic import Generic
 from ingest.adapters.github import GitHub
 from ingest.adapters.grafana import Grafana
+from ingest.adapters.kubernetes import Kubernetes
 from ingest.adapters.newrelic import NewRelic
 from ingest.adapters.opsgenie import Opsgenie
 from ingest.adapters.pagerduty import PagerDuty
@@ -40,6 +41,7 @@ _ORDER: Final[tuple[Adapter, ...]] = (
     NewRelic(),
     ArgoCD(),
     Flux(),
+    Kubernetes(),
     CloudWatch(),
     Datadog(),
     Grafana(),
