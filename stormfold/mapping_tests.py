@@ -23,20 +23,12 @@ from kernel.config.schema import Config
 
 _CASE: Final = ("name", "source", "payload", "file", "headers", "expect", "same_as")
 _EXPECT: Final = ("source", "outcome", "alerts", "changes", "reason")
-_ALERT: Final = ("status", "severity", "name", "service", "starts_at", "ends_at", "labels", "fingerprint")
+_SAME: Final = "same_as"
+_ALERT: Final = ("status", "severity", "name", "service", "starts_at", "ends_at", "labels", "fingerprint", _SAME)
 _CHANGE: Final = (
-    "what",
-    "name",
-    "service",
-    "where",
-    "who",
-    "when",
-    "revision",
-    "link",
-    "outcome",
-    "labels",
-    "fingerprint",
-)
+    "what", "name", "service", "where", "who", "when", "revision", "link", "outcome", "labels", "fingerprint", _SAME,
+)  # fmt: skip
+_LISTS: Final = (("alerts", _ALERT), ("changes", _CHANGE))
 _ARRIVAL: Final[Millis] = 1_780_000_000_000
 """2026-05-28T20:26:40Z, the arrival of every payload: a test must not depend on the day on which it runs."""
 
@@ -63,7 +55,7 @@ def _file(path: Path, config: Config) -> Iterator[Result]:
         parser = yaml.SafeLoader(path.read_text(encoding="utf-8"))
         parser.name = path.name
         root = parser.get_single_node()
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
         what = f"this cannot be read as YAML: {' '.join(str(error).split())[:200]}"
         yield Result(path.stem, Place(path.name, 0), (Problem(path.name, 0, what, "write a list of cases"),))
         return
@@ -73,46 +65,67 @@ def _file(path: Path, config: Config) -> Iterator[Result]:
         return
     seen: dict[str, dict[str, Any]] = {}
     for node in root.value:
-        yield _Case(node, path, config, seen).run()
+        case = _Case(node, path, config, seen)
+        try:
+            yield case.run()
+        except (RecursionError, yaml.YAMLError, TypeError) as error:
+            what = f"this is no JSON value: {' '.join(str(error).split())[:200]}"
+            yield Result(path.stem, case.place, (Problem(path.name, case.place.line, what, "write it as JSON has it"),))
 
 
 class _Case:
     """One case on its way to its result."""
 
     def __init__(self, node: Node, path: Path, config: Config, seen: dict[str, dict[str, Any]]) -> None:
+        self.place = place_of(node)
         self._path = path
         self._config = config
         self._seen = seen
-        self._place = place_of(node)
         self._problems: list[Problem] = []
-        self._nodes = _fields(node)
+        self._nodes = self._fields(node, "a case")
 
     def run(self) -> Result:
         """Read the case, run its payload, compare."""
-        name = self._text("name") or f"case at line {self._place.line}"
+        name = self._text("name") or f"case at line {self.place.line}"
         self._whole()
         found = None if self._problems else self._explained()
         if found is not None:
-            self._seen[name] = found
             self._compare(found)
-        return Result(name, self._place, tuple(self._problems))
+            self._seen[name] = found
+        return Result(name, self.place, tuple(self._problems))
 
     def _say(self, node: Node | None, what: str, hint: str = "") -> None:
-        place = place_of(node) if node is not None else self._place
+        place = place_of(node) if node is not None else self.place
         self._problems.append(Problem(place.file, place.line, what, hint))
 
-    def _known(self, nodes: Mapping[str, tuple[Node, Node]], names: tuple[str, ...], what: str) -> None:
-        for name, (key, _) in nodes.items():
+    def _fields(self, node: Node, what: str, names: tuple[str, ...] = _CASE) -> dict[str, tuple[Node, Node]]:
+        """The entries of a mapping by name, each of which must be one of these names."""
+        found: dict[str, tuple[Node, Node]] = {}
+        if not isinstance(node, MappingNode):
+            self._say(node, f"{what} is no mapping", f"write its fields: {', '.join(names)}")
+            return found
+        for key, value in node.value:
+            name = str(key.value) if isinstance(key, ScalarNode) else "this key"
             if name not in names:
                 self._say(key, f"{what} has no field {name!r}", did_you_mean(name, names))
+            elif name in found:
+                self._say(key, f"{what} has {name!r} twice", "keep one of them")
+            else:
+                found[name] = (key, value)
+        return found
 
     def _whole(self) -> None:
-        self._known(self._nodes, _CASE, "a case")
         if ("payload" in self._nodes) == ("file" in self._nodes):
             self._say(None, "a case has one payload", "write payload: {...}, or file: PATH beside this file")
         for name in ("name", "source", "expect"):
             if name not in self._nodes:
                 self._say(None, f"the case lacks {name!r}", f"write {name}: ...")
+            elif name != "expect" and not self._text(name):
+                self._say(self._nodes[name][1], f"{name} is no text", f"write {name}: and a text")
+        if self._text("name") in self._seen:
+            self._say(self._nodes["name"][1], f"there are two cases {self._text('name')!r}", "name one otherwise")
+        if "headers" in self._nodes and not isinstance(self._nodes["headers"][1], MappingNode):
+            self._say(self._nodes["headers"][1], "headers is no mapping", "write headers: {name: value}")
 
     def _text(self, name: str) -> str:
         node = self._nodes.get(name, (None, None))[1]
@@ -143,18 +156,21 @@ class _Case:
 
     def _compare(self, found: dict[str, Any]) -> None:
         expect = self._nodes["expect"][1]
-        wanted = _fields(expect)
-        self._known(wanted, _EXPECT, "expect")
+        wanted = self._fields(expect, "expect", _EXPECT)
+        if not wanted and not self._problems:
+            self._say(expect, "the case expects nothing", f"write one of: {', '.join(_EXPECT)}")
         for name in ("source", "outcome"):
             if name in wanted and _plain(wanted[name][1]) != found[name]:
                 self._differs(wanted[name][1], name, found[name], found)
         if "reason" in wanted and str(_plain(wanted["reason"][1])) not in found["reason"]:
             self._differs(wanted["reason"][1], "reason", found["reason"], found)
-        for name, fields in (("alerts", _ALERT), ("changes", _CHANGE)):
+        for name, fields in _LISTS:
             if name in wanted:
                 self._compare_list(name, wanted[name][1], found[name], fields, found)
-        if "same_as" in self._nodes:
-            self._same(found)
+        if _SAME in self._nodes:
+            mine, theirs = _fingerprints(found), self._fingerprints_of(self._nodes[_SAME][1])
+            if theirs is not None and (mine != theirs or not mine):
+                self._other(self._nodes[_SAME][1], "its alerts are not those")
 
     def _differs(self, node: Node, what: str, got: Any, found: dict[str, Any]) -> None:
         why = f" ({found['reason'][:200]})" if found["reason"] and what != "reason" else ""
@@ -169,38 +185,34 @@ class _Case:
             self._say(node, f"{self._text('name')}: {name} should be {wanted}, but are {len(got)}{why}")
             return
         for index, (item, actual) in enumerate(zip(node.value, got, strict=True)):
-            wanted = _fields(item)
-            self._known(wanted, fields, name)
-            for field, (_, value) in wanted.items():
-                if field not in actual:
-                    continue
+            place = f"{name}[{index}]"
+            for field, (_, value) in self._fields(item, place, fields).items():
                 expected = _plain(value)
-                if field == "labels" and isinstance(expected, dict):
-                    actual_labels = {key: actual["labels"].get(key) for key in expected}
-                    if actual_labels != expected:
-                        self._differs(value, f"{name}[{index}].labels", actual_labels, found)
+                if field == _SAME:
+                    theirs = self._fingerprints_of(value)
+                    if theirs is not None and actual["fingerprint"] not in theirs:
+                        self._other(value, f"{place} is none of those")
+                elif field == "labels" and isinstance(expected, dict):
+                    shown = {key: actual["labels"].get(key) for key in expected}
+                    if shown != expected:
+                        self._differs(value, f"{place}.labels", shown, found)
                 elif expected != actual[field]:
-                    self._differs(value, f"{name}[{index}].{field}", actual[field], found)
+                    self._differs(value, f"{place}.{field}", actual[field], found)
 
-    def _same(self, found: dict[str, Any]) -> None:
-        node, other = self._nodes["same_as"][1], self._text("same_as")
-        if other not in self._seen:
-            self._say(node, f"there is no case {other!r} before this one", did_you_mean(other, self._seen))
-            return
-        mine, theirs = _fingerprints(found), _fingerprints(self._seen[other])
-        if mine != theirs or not mine:
-            self._say(node, f"{self._text('name')}: its alerts are not those of {other!r}", "compare their identity")
+    def _fingerprints_of(self, node: Node) -> list[str] | None:
+        """Those of the case that a `same_as` names, None where there is no such case."""
+        name = str(_plain(node))
+        if name in self._seen:
+            return _fingerprints(self._seen[name])
+        self._say(node, f"there is no case {name!r} before this one", did_you_mean(name, self._seen))
+        return None
+
+    def _other(self, node: Node, what: str) -> None:
+        self._say(node, f"{self._text('name')}: {what} of {str(_plain(node))!r}", "compare what identifies them")
 
 
 def _fingerprints(found: Mapping[str, Any]) -> list[str]:
     return [entry["fingerprint"] for name in ("alerts", "changes") for entry in found[name]]
-
-
-def _fields(node: Node) -> dict[str, tuple[Node, Node]]:
-    """The entries of a mapping by name; nothing for other nodes."""
-    if not isinstance(node, MappingNode):
-        return {}
-    return {key.value: (key, value) for key, value in node.value if isinstance(key, ScalarNode)}
 
 
 _loader: Final = yaml.SafeLoader("")
