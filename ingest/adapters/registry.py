@@ -18,6 +18,7 @@ from ingest.adapters.generic import Generic
 from ingest.adapters.github import GitHub
 from ingest.adapters.grafana import Grafana
 from ingest.adapters.kubernetes import Kubernetes
+from ingest.adapters.nagios import Nagios
 from ingest.adapters.newrelic import NewRelic
 from ingest.adapters.opsgenie import Opsgenie
 from ingest.adapters.pagerduty import PagerDuty
@@ -42,6 +43,7 @@ _ORDER: Final[tuple[Adapter, ...]] = (
     ArgoCD(),
     Flux(),
     Kubernetes(),
+    Nagios(),
     CloudWatch(),
     Datadog(),
     Grafana(),
