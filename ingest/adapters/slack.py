@@ -204,6 +204,7 @@ def _command(message: Message, body: dict[str, Any], parsed: Parsed) -> None:
         "channel_name": said(body, "channel_name"),
         "team": said(body, "team_id"),
         "user": said(body, "user_id"),
+        "user_name": said(body, "user_name"),
         "command": said(body, "command"),
         "service": service,
     }
@@ -218,7 +219,6 @@ def _command(message: Message, body: dict[str, Any], parsed: Parsed) -> None:
         labels=labels,
         kind=Kind.REPORT,
         service=service or None,
-        summary=f"{said(body, 'command')} by {user or 'somebody'}",
         description=text,
         valid_for=valid_for(message.config),
     )

@@ -183,7 +183,8 @@ def test_a_slash_command_is_a_report(headers: dict[str, str]) -> None:
     assert parsed.outcome is Outcome.REPORT
     assert alert == only(parse_sample("slack/command"))
     assert alert.fingerprint == fingerprint("default", "slack", {"trigger": "13345224609.738474920.8088930838"})
-    assert (alert.name, alert.summary) == ("nobody can pay service:payments", "/incident by bob")
+    # The name is the incident's title, where there is no summary.
+    assert (alert.name, alert.summary) == ("nobody can pay service:payments", "")
     assert (alert.severity, alert.service, alert.kind) == (Severity.CRITICAL, "payments", Kind.REPORT)
     assert (alert.observed_at, alert.starts_at) == (ARRIVAL, None)
     assert alert.labels == {
@@ -191,6 +192,7 @@ def test_a_slash_command_is_a_report(headers: dict[str, str]) -> None:
         "channel_name": "general",
         "team": "T0TEAM01",
         "user": "U0BOB0001",
+        "user_name": "bob",
         "command": "/incident",
         "service": "payments",
     }
