@@ -1,6 +1,6 @@
 """Troubles as monitoring systems and people tell them, each in its sender's own format, and what is due to each.
 
-Tickets, chat, PagerDuty and Opsgenie come as generic JSON until they have adapters of their own.
+Of Slack nothing says that a trouble is over: there a person says so, by a button.
 """
 
 from __future__ import annotations
@@ -13,8 +13,20 @@ from typing import Any
 import orjson
 
 from kernel.clock import rfc3339
+from tests.scenarios.senders import (
+    Told,
+    opsgenie_api,
+    opsgenie_webhook,
+    pagerduty_event,
+    pagerduty_webhook,
+    posted,
+    slack_command,
+    slack_message,
+    zendesk,
+)
 
 PROMETHEUS = "/api/v2/alerts"
+JSON = {"content-type": "application/json"}
 
 
 def prometheus(name: str, summary: str, labels: dict[str, str], at: int, firing: bool) -> bytes:
@@ -128,21 +140,16 @@ def cloudwatch(
     return orjson.dumps(envelope)
 
 
-def generic(fields: dict[str, Any], at: int, firing: bool) -> bytes:
-    """stormfold's own JSON."""
-    return orjson.dumps({**fields, "status": "firing" if firing else "resolved", "starts_at": rfc3339(at)})
-
-
 @dataclass(frozen=True)
 class Example:
-    """One trouble. `make(at, firing)` is the body; `title` is the incident's.
+    """One trouble. `tell(at, over)` is the request, None where its sender does not say that it is over.
 
-    `impact` and `urgency` are the reasons for the priority; `page` says whether somebody is woken.
+    `title` is the incident's; `impact` and `urgency` are the reasons for the priority; `page` says whether somebody is
+    woken.
     """
 
     title: str
-    source: str
-    make: Callable[[int, bool], bytes]
+    tell: Callable[[int, bool], Told | None]
     rule: str
     priority: str
     impact: str
@@ -150,95 +157,102 @@ class Example:
     team: str
     page: bool
 
-    @property
-    def path(self) -> str:
-        """The door that the sender uses."""
-        return PROMETHEUS if self.source == "prometheus" else f"/v1/sources/{self.source}"
-
 
 _FEW = "no service of tier 1, few services, hosts and regions"
 _SITE, _REGION, _LOSS, _MAJOR = (f"the rule says {word}" for word in ("whole site", "region", "data loss", "major"))
 _CRITICAL, _HIGH, _MEDIUM, _LOW = (f"severity {word}" for word in ("critical", "high", "medium", "low"))
 
 
-def _ours(**fields: Any) -> Callable[[int, bool], bytes]:
-    return partial(generic, fields)
+def _by(source: str, make: Callable[..., bytes], *args: Any) -> Callable[[int, bool], Told]:
+    """What monitoring sends by its door; `make` ends with the time and whether it fires."""
+
+    def tell(at: int, over: bool) -> Told:
+        body = make(*args, at, not over)
+        return Told(PROMETHEUS, body, JSON) if source == "prometheus" else posted(source, body)
+
+    return tell
+
+
+def _ticket(ticket: int, subject: str, priority: str, *tags: str) -> Callable[[int, bool], Told]:
+    return lambda at, over: zendesk(ticket, subject, priority, at, over, *tags)
+
+
+def _in_chat(make: Callable[[str, int], Told], text: str) -> Callable[[int, bool], Told | None]:
+    return lambda at, over: None if over else make(text, at)
+
+
+def _by_api(alias: str, message: str, priority: str, **details: str) -> Callable[[int, bool], Told]:
+    return lambda at, over: opsgenie_api(alias, message, priority, details, over)
 
 
 # fmt: off
 EXAMPLES = (
     # --- detected by monitoring
-    Example("CPU of web-3 over 95 %", "prometheus",
-            partial(prometheus, "HighCpuUsage", "CPU of web-3 over 95 %",
-                    {"instance": "web-3:9100", "job": "node", "severity": "critical"}),
+    Example("CPU of web-3 over 95 %",
+            _by("prometheus", prometheus, "HighCpuUsage", "CPU of web-3 over 95 %",
+                {"instance": "web-3:9100", "job": "node", "severity": "critical"}),
             "host", "P3", _FEW, _CRITICAL, "infrastructure", False),
-    Example("CPU at 100.0 for 5 minutes", "cloudwatch",
-            partial(cloudwatch, "ec2-cpu-high", "CPU at 100.0 for 5 minutes", "SEVERITY=high",
-                    "AWS/EC2:CPUUtilization", {"InstanceId": "i-0123456789abcdef0"}),
+    Example("CPU at 100.0 for 5 minutes",
+            _by("cloudwatch", cloudwatch, "ec2-cpu-high", "CPU at 100.0 for 5 minutes", "SEVERITY=high",
+                "AWS/EC2:CPUUtilization", {"InstanceId": "i-0123456789abcdef0"}),
             "host", "P3", _FEW, _HIGH, "infrastructure", False),
-    Example("p99 of the API is 3 s", "grafana",
-            partial(grafana, "Slow API responses", "p99 of the API is 3 s", {"service": "api", "severity": "warning"}),
+    Example("p99 of the API is 3 s",
+            _by("grafana", grafana, "Slow API responses", "p99 of the API is 3 s",
+                {"service": "api", "severity": "warning"}),
             "service", "P3", "tier 1 service api", _MEDIUM, "platform", False),
-    Example("The dashboard takes 20 s to load", "grafana",
-            partial(grafana, "Slow dashboard", "The dashboard takes 20 s to load",
-                    {"service": "dashboard", "severity": "high"}),
+    Example("The dashboard takes 20 s to load",
+            _by("grafana", grafana, "Slow dashboard", "The dashboard takes 20 s to load",
+                {"service": "dashboard", "severity": "high"}),
             "service", "P3", _FEW, _HIGH, "platform", False),
-    Example("[P2] [Triggered] Checkout fails for 30 % of orders", "datadog",
-            partial(datadog, 4711, "Checkout fails for 30 % of orders", "P2", "env:prod,service:checkout"),
+    Example("[P2] [Triggered] Checkout fails for 30 % of orders",
+            _by("datadog", datadog, 4711, "Checkout fails for 30 % of orders", "P2", "env:prod,service:checkout"),
             "service", "P2", "tier 1 service checkout", _HIGH, "payments", True),
     # --- reported by users
-    Example("Website is showing 500 Internal Server Error", "generic",
-            _ours(kind="report", name="Website is showing 500 Internal Server Error", id="ticket-35436",
-                  service="storefront", severity="high", labels={"system": "helpdesk"}),
+    Example("Website is showing 500 Internal Server Error",
+            _ticket(35436, "Website is showing 500 Internal Server Error", "HIGH", "service:storefront", "eu"),
             "service", "P2", "tier 1 service storefront", _HIGH, "platform", True),
-    Example("The pay button is misaligned", "generic",
-            _ours(kind="report", name="The pay button is misaligned", id="ticket-35437", severity="low",
-                  service="payments"),
+    Example("The pay button is misaligned",
+            _ticket(35437, "The pay button is misaligned", "LOW", "service_payments"),
             "service", "P4", "tier 1 service payments", _LOW, "payments", False),
-    Example("My avatar does not show", "generic",
-            _ours(kind="report", name="My avatar does not show", id="chat-1700000000.1", severity="low",
-                  labels={"system": "chat", "user": "u1"}),
+    Example("My avatar does not show", _in_chat(slack_message, "P4 My avatar does not show\nsince yesterday"),
             "everything else", "P4", _FEW, _LOW, "sre", False),
     # --- alerted by other systems
-    Example("The entire site is down", "generic",
-            _ours(name="The entire site is down", dedup_key="pd-Q1", severity="critical",
-                  labels={"system": "pagerduty"}),
+    Example("The entire site is down", partial(pagerduty_webhook, "Q1SITEDOWN", "The entire site is down", "P1"),
             "site down", "P1", _SITE, _CRITICAL, "sre", True),
-    Example("Region eu-west-1: outage", "generic",
-            _ours(name="Region eu-west-1: outage", id="opsgenie-70413a06", severity="P1",
-                  labels={"system": "opsgenie", "region": "eu-west-1"}),
+    Example("Region eu-west-1: outage",
+            partial(opsgenie_webhook, "region/eu-west-1", "Region eu-west-1: outage", "P1", {"region": "eu-west-1"}),
             "network or region", "P1", _REGION, _CRITICAL, "infrastructure", True),
-    Example("Data loss: 1,200 orders are missing", "generic",
-            _ours(name="Data loss: 1,200 orders are missing", dedup_key="pd-Q2", severity="critical",
-                  labels={"system": "pagerduty"}),
+    Example("Data loss: 1,200 orders are missing",
+            partial(pagerduty_event, "audit/orders", "Data loss: 1,200 orders are missing", "critical"),
             "data loss", "P1", _LOSS, _CRITICAL, "dba", True),
+    Example("The search index is 40 minutes behind",
+            _by_api("index/search", "The search index is 40 minutes behind", "P2", service="search"),
+            "service", "P3", _FEW, _HIGH, "platform", False),
     # --- assigned by what they are about
-    Example("No route to the Frankfurt office", "prometheus",
-            partial(prometheus, "NetworkOutage", "No route to the Frankfurt office",
-                    {"severity": "critical", "region": "frankfurt", "job": "ping"}),
+    Example("No route to the Frankfurt office",
+            _by("prometheus", prometheus, "NetworkOutage", "No route to the Frankfurt office",
+                {"severity": "critical", "region": "frankfurt", "job": "ping"}),
             "network or region", "P1", _REGION, _CRITICAL, "infrastructure", True),
-    Example("Load balancer answers 3 % of requests with 502", "prometheus",
-            partial(prometheus, "LoadBalancerErrors", "Load balancer answers 3 % of requests with 502",
-                    {"severity": "warning", "component": "loadbalancer"}),
+    Example("Load balancer answers 3 % of requests with 502",
+            _by("prometheus", prometheus, "LoadBalancerErrors", "Load balancer answers 3 % of requests with 502",
+                {"severity": "warning", "component": "loadbalancer"}),
             "everything else", "P4", _FEW, _MEDIUM, "infrastructure", False),
-    Example("orders: no connection is left in the pool", "prometheus",
-            partial(prometheus, "PostgresConnectionPoolExhausted", "orders: no connection is left in the pool",
-                    {"severity": "critical", "cluster": "orders"}),
+    Example("orders: no connection is left in the pool",
+            _by("prometheus", prometheus, "PostgresConnectionPoolExhausted",
+                "orders: no connection is left in the pool", {"severity": "critical", "cluster": "orders"}),
             "database cluster", "P2", _MAJOR, _CRITICAL, "dba", True),
-    Example("480 connections to the orders database", "cloudwatch",
-            partial(cloudwatch, "orders-connections", "480 connections to the orders database", "",
-                    "AWS/RDS:DatabaseConnections", {"DBInstanceIdentifier": "orders"}),
+    Example("480 connections to the orders database",
+            _by("cloudwatch", cloudwatch, "orders-connections", "480 connections to the orders database", "",
+                "AWS/RDS:DatabaseConnections", {"DBInstanceIdentifier": "orders"}),
             "everything else", "P4", _FEW, _MEDIUM, "dba", False),
-    Example("The database answers nobody", "generic",
-            _ours(name="The database answers nobody", id="chat-1700000000.2", kind="report", severity="critical",
-                  labels={"system": "chat"}),
+    Example("The database answers nobody", _in_chat(slack_command, "P1 The database answers nobody"),
             "everything else", "P3", _FEW, _CRITICAL, "dba", False),
-    Example("[P3] [Triggered] NullPointerException in the cart", "datadog",
-            partial(datadog, 4712, "NullPointerException in the cart", "P3", "env:prod,service:cart"),
+    Example("[P3] [Triggered] NullPointerException in the cart",
+            _by("datadog", datadog, 4712, "NullPointerException in the cart", "P3", "env:prod,service:cart"),
             "service", "P4", _FEW, _MEDIUM, "platform", False),
-    Example("The rollback of auth failed", "prometheus",
-            partial(prometheus, "DeploymentRollbackFailed", "The rollback of auth failed",
-                    {"severity": "critical", "service": "auth", "namespace": "shop"}),
+    Example("The rollback of auth failed",
+            _by("prometheus", prometheus, "DeploymentRollbackFailed", "The rollback of auth failed",
+                {"severity": "critical", "service": "auth", "namespace": "shop"}),
             "failed deployment", "P2", "tier 1 service auth", _CRITICAL, "sre", True),
 )
 # fmt: on

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-import stormfold
 from correlator.rules import Rulebook
 from ingest.adapters.registry import ADAPTERS
+from kernel.config.check_proof import form_of
 from kernel.config.load import load
 from notifier.texts import check_template
+from tests.scenarios.senders import ENVIRON, EXAMPLE, with_proofs
 
-EXAMPLE = Path(stormfold.__file__).parent / "example_config"
 LOADED = load(EXAMPLE, {}, adapters=ADAPTERS, title=check_template)
 RULES = Rulebook(LOADED.config)
 
@@ -22,10 +22,30 @@ def test_only_the_missing_tokens_are_warned_of() -> None:
 
 def test_what_it_holds() -> None:
     config = LOADED.config
-    assert set(config.sources) == {"prometheus", "alertmanager", "grafana", "datadog", "cloudwatch", "generic"}
+    monitoring = {"prometheus", "alertmanager", "grafana", "datadog", "cloudwatch"}
+    people = {"pagerduty", "opsgenie", "zendesk", "slack"}
+    assert set(config.sources) == {*monitoring, *people, "github", "generic"}
     assert list(config.teams) == ["sre", "infrastructure", "dba", "payments", "platform"]
     assert config.priority.business_hours is None
     assert all(service.team for service in config.services.values())
+
+
+def test_the_sources_with_a_proof_in_its_comment_are_right(tmp_path: Path) -> None:
+    config = load(with_proofs(tmp_path), ENVIRON, adapters=ADAPTERS, title=check_template).config
+    assert set(config.sources) == {*LOADED.config.sources, "pagerduty-events", "opsgenie-api"}
+    assert config.sources["slack"].channels == LOADED.config.sources["slack"].channels
+    proven = {name: form_of(source.proof) for name, source in config.sources.items() if source.proof is not None}
+    assert proven == {
+        "pagerduty": "pagerduty",
+        "opsgenie": "header",
+        "zendesk": "zendesk",
+        "slack": "slack",
+        "github": "github",
+        "pagerduty-events": "routing-key",
+        "opsgenie-api": "routing-key",
+    }
+    secrets = {secret.reveal() for source in config.sources.values() for secret in getattr(source.proof, "secrets", ())}
+    assert secrets == set(ENVIRON.values())
 
 
 @pytest.mark.parametrize(
