@@ -16,34 +16,14 @@ none. Source: "Standard Macros in Nagios", "Notifications" and "State Types" of 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar, Final
 
-from ingest.adapters.base import About, Adapter, Message, Outcome, Parsed, clamp, severity_of
-from ingest.adapters.checks import SEVERITIES, identity_of, name_of, status_of
-from ingest.adapters.groups import valid_for
-from ingest.adapters.making import add_alert, attempt, finish
-from ingest.adapters.reading import as_object, decode, scalar, time_of, time_or_none
-from kernel.clock import Millis
-from kernel.model.alert import Status
-
-_UNFILLED: Final = re.compile(r"\$[A-Z0-9_]*\$?")
-_HOST: Final = ("hostname", "host")
-_SERVICE: Final = ("servicedesc", "servicedescription", "servicename", "service")
-_NOTIFICATION: Final = ("notificationtype",)
-_SERVICE_STATE: Final = ("servicestate", "state")
-_HOST_STATE: Final = ("hoststate", "state")
-_SERVICE_OUTPUT: Final = ("serviceoutput", "pluginoutput", "output")
-_HOST_OUTPUT: Final = ("hostoutput", "pluginoutput", "output")
-_LABELS: Final = (
-    ("host_address", ("hostaddress",)),
-    ("hostgroup", ("hostgroupname",)),
-    ("servicegroup", ("servicegroupname",)),
-    ("host_state", ("hoststate",)),
-    ("contact", ("contactname",)),
-)
+from ingest.adapters.base import About, Adapter, Message, Outcome, Parsed
+from ingest.adapters.checks import macros_of, read_notification
+from ingest.adapters.making import attempt, finish
+from ingest.adapters.reading import as_object, decode
 
 _CONNECT: Final = r"""
 A notification command that posts Nagios' own macros, for hosts as for services; `enable_environment_macros=1` in
@@ -109,66 +89,5 @@ class Nagios(Adapter):
     def parse(self, message: Message) -> Parsed:
         body = as_object(decode(message.body), "the body")
         parsed, silent = Parsed(Outcome.IGNORED), list[str]()
-        attempt(parsed, 0, partial(_one, message, _macros(body), parsed, silent))
+        attempt(parsed, 0, partial(read_notification, message, macros_of(body), parsed, silent))
         return finish(parsed, "; ".join(silent))
-
-
-def _macros(body: dict[str, Any]) -> dict[str, str]:
-    """The texts of a body by the names of their macros in small letters; those that were not filled in left out."""
-    found: dict[str, str] = {}
-    for key, value in body.items():
-        text = scalar(value) if isinstance(value, bool | int | float) else value
-        if isinstance(text, str) and text.strip() and not _UNFILLED.fullmatch(text.strip()):
-            found[key.removeprefix("NAGIOS_").replace("_", "").lower()] = text.strip()
-    return found
-
-
-def _first(macros: Mapping[str, str], names: tuple[str, ...]) -> str:
-    return next((macros[name] for name in names if name in macros), "")
-
-
-def _one(message: Message, macros: dict[str, str], parsed: Parsed, silent: list[str]) -> None:
-    host, service = _first(macros, _HOST), _first(macros, _SERVICE)
-    identity = identity_of(host, service)
-    state = _first(macros, _SERVICE_STATE if service else _HOST_STATE)
-    kind = "service" if service else "host"
-    hard = _first(macros, (f"{kind}statetype", "statetype")).upper() != "SOFT"
-    status = status_of(_first(macros, _NOTIFICATION), state, hard=hard)
-    if not isinstance(status, Status):
-        silent.append(f"{name_of(host, service)[:200]}: {status}")
-        return
-    when = _time(macros, ("timet", "timestamp"), message, parsed)
-    changed = _time(macros, (f"last{kind}statechange", "laststatechange"), message, parsed)
-    add_alert(
-        message,
-        parsed,
-        0,
-        identity=identity,
-        name=name_of(host, service),
-        status=status,
-        severity=severity_of(state, message.config, SEVERITIES, parsed),
-        labels={
-            "alertname": name_of(host, service),
-            "host": host,
-            "check": service,
-            "state": state,
-            **{label: _first(macros, names) for label, names in _LABELS},
-        },
-        observed_at=when,
-        summary=_first(macros, _SERVICE_OUTPUT if service else _HOST_OUTPUT),
-        description=_first(macros, (f"long{kind}output", "longpluginoutput")),
-        links=[
-            ("runbook", _first(macros, (f"{kind}notesurl", "notesurl"))),
-            ("link", _first(macros, (f"{kind}actionurl", "actionurl"))),
-        ],
-        starts_at=changed if status is Status.FIRING else None,
-        ends_at=changed or when,
-        valid_for=valid_for(message.config),
-    )
-
-
-def _time(macros: Mapping[str, str], names: tuple[str, ...], message: Message, parsed: Parsed) -> Millis | None:
-    text = _first(macros, names)
-    # A service that never changed its state has 0 there.
-    found = time_or_none(time_of(text, names[0], digits=True), parsed) if text else None
-    return found if found is None else clamp(found, message.arrival, parsed)

@@ -8,18 +8,25 @@ from typing import Any, Final
 from ingest.adapters.alertmanager import Alertmanager
 from ingest.adapters.argocd import ArgoCD
 from ingest.adapters.aws_deployments import AwsDeployments
+from ingest.adapters.azure_monitor import AzureMonitor
 from ingest.adapters.base import Adapter
 from ingest.adapters.cdevents import CDEvents
+from ingest.adapters.cloudevents import CloudEvents
 from ingest.adapters.cloudwatch import CloudWatch
 from ingest.adapters.commands import Commands
 from ingest.adapters.datadog import Datadog
+from ingest.adapters.dynatrace import Dynatrace
+from ingest.adapters.elastic import Elastic
 from ingest.adapters.flux import Flux
+from ingest.adapters.gcp_monitoring import GcpMonitoring
 from ingest.adapters.generic import Generic
 from ingest.adapters.github import GitHub
 from ingest.adapters.grafana import Grafana
+from ingest.adapters.icinga2 import Icinga2
 from ingest.adapters.kubernetes import Kubernetes
 from ingest.adapters.nagios import Nagios
 from ingest.adapters.newrelic import NewRelic
+from ingest.adapters.opentelemetry import OpenTelemetry
 from ingest.adapters.opsgenie import Opsgenie
 from ingest.adapters.pagerduty import PagerDuty
 from ingest.adapters.prometheus import Prometheus
@@ -34,6 +41,12 @@ _ORDER: Final[tuple[Adapter, ...]] = (
     CDEvents(),
     AwsDeployments(),
     GitHub(),
+    OpenTelemetry(),
+    AzureMonitor(),
+    GcpMonitoring(),
+    Dynatrace(),
+    Elastic(),
+    CloudEvents(),
     PagerDuty(),
     Opsgenie(),
     Zendesk(),
@@ -43,6 +56,7 @@ _ORDER: Final[tuple[Adapter, ...]] = (
     ArgoCD(),
     Flux(),
     Kubernetes(),
+    Icinga2(),
     Nagios(),
     CloudWatch(),
     Datadog(),
