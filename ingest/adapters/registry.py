@@ -32,6 +32,7 @@ from ingest.adapters.pagerduty import PagerDuty
 from ingest.adapters.prometheus import Prometheus
 from ingest.adapters.sentry import Sentry
 from ingest.adapters.slack import Slack
+from ingest.adapters.zabbix import Zabbix
 from ingest.adapters.zendesk import Zendesk
 from ingest.mapping.adapter import mapped
 from kernel.config.schema import Config, SourceConfig
@@ -58,6 +59,7 @@ _ORDER: Final[tuple[Adapter, ...]] = (
     Kubernetes(),
     Icinga2(),
     Nagios(),
+    Zabbix(),
     CloudWatch(),
     Datadog(),
     Grafana(),
