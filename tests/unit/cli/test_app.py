@@ -59,10 +59,10 @@ def test_check_says_what_is_good(tmp_path: Path) -> None:
 
 
 def test_check_says_what_is_wrong_by_file_and_line(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("sources: {nagios: {}}\nrules:\n- name: all\n  windo: 5m\n")
+    (tmp_path / "a.yaml").write_text("sources: {nobody: {}}\nrules:\n- name: all\n  windo: 5m\n")
     done = stormfold("check", str(tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
-    assert "a.yaml:1: the source 'nagios' has no adapter 'nagios'; set adapter: " in done.stderr
+    assert "a.yaml:1: the source 'nobody' has no adapter 'nobody'; set adapter: " in done.stderr
     assert "a.yaml:4: rules[0] has no field 'windo'; did you mean 'window'?" in done.stderr
     assert done.stderr.splitlines()[-1] == "2 problems: this cannot be used"
 
