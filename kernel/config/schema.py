@@ -6,6 +6,8 @@ of their names. Durations are written `10m`, secrets `{env: NAME}` or `{file: PA
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from msgspec import field
 
 from kernel.config.heartbeat import CanaryConfig, HeartbeatConfig
@@ -15,6 +17,17 @@ from kernel.config.section import Strict
 from kernel.config.values import Duration, Secret
 from kernel.model.alert import Severity
 from kernel.model.incident import Level
+
+
+class LogSeverity(StrEnum):
+    """Names of severities of logs, as OpenTelemetry has them."""
+
+    TRACE = "trace"
+    DEBUG = "debug"
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+    FATAL = "fatal"
 
 
 class SourceConfig(Strict, frozen=True):
@@ -27,7 +40,8 @@ class SourceConfig(Strict, frozen=True):
     `tenant_header` lets a record put straight on Kafka name its tenant. `share` is the weight of this source beside
     the others of its tenant where there is not room for all of them at the gateway. Of Slack: `channels` are the ids of
     those whose messages are reports (none: every channel that the app is in), `own_ids` the bots, users and apps that
-    are stormfold itself. `mapping` takes the place of an adapter: the forms of the source's messages, in order.
+    are stormfold itself. Of OpenTelemetry: log records below `min_severity` are
+    no alerts. `mapping` takes the place of an adapter: the forms of the source's messages, in order.
     """
 
     adapter: str | None = None
@@ -41,6 +55,7 @@ class SourceConfig(Strict, frozen=True):
     severities: dict[str, Severity] = field(default_factory=dict)
     channels: tuple[str, ...] = ()
     own_ids: tuple[str, ...] = ()
+    min_severity: LogSeverity = LogSeverity.ERROR
     mapping: tuple[MappingConfig, ...] = ()
 
 

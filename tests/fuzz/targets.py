@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ingest.adapters.base import Adapter, NotUnderstood, Outcome, Parsed
+from ingest.adapters.reading import decode
 from ingest.adapters.registry import ADAPTERS
 from ingest.explain import AUTO, explain
 from kernel.config.load import load
@@ -24,6 +26,8 @@ MAPPINGS = Path(__file__).parents[2] / "deploy" / "mappings"
 
 def hold(adapter: Adapter, raw: bytes, headers: dict[str, str] | None = None) -> None:
     """What is true of an adapter whatever it is given: the declared exception only, and results that can be written."""
+    with contextlib.suppress(NotUnderstood):
+        adapter.recognises(decode(raw), headers or {})
     given, detail = msgspec.structs.replace(message(raw, adapter.name), headers=headers or {}), ""
     adapter.handshake(raw, headers or {})
     try:
