@@ -149,8 +149,9 @@ def test_codedeploy_is_one_change_through_either_way() -> None:
     assert parse(event, "aws_deployments").refusals[0].reason is Reason.WRONG_TYPE
 
 
-def test_sns_is_greeted() -> None:
-    adapter = ADAPTERS["aws_deployments"]
+@pytest.mark.parametrize("name", ["aws_deployments", "cloudwatch"])
+def test_sns_is_greeted(name: str) -> None:
+    adapter = ADAPTERS[name]
     assert adapter.greets
     raw = (b'{"Type":"SubscriptionConfirmation","SubscribeURL":"https://sns.eu-1.amazonaws.com/?x"}', b"[[]", b"\xff")
     found = adapter.handshake(raw[0], {})

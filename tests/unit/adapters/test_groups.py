@@ -173,3 +173,13 @@ def test_bad_legacy_bodies(change: dict[str, Any], says: str) -> None:
     except NotUnderstood as error:
         reason = error.detail
     assert says in reason
+
+
+def test_oncall_pair_and_what_it_may_not_leave_out() -> None:
+    firing, ok = only(parse_sample("grafana/oncall_alerting")), only(parse_sample("grafana/oncall_ok"))
+    told = {"alert_uid": "7f3c1a52-0d6e-4c58-9a35-1f0f5f9d2b11"}
+    assert firing.fingerprint == ok.fingerprint == fingerprint("default", "grafana", told)
+    assert (firing.status, ok.status) == (Status.FIRING, Status.RESOLVED)
+    assert [link.href for link in firing.links] == ["https://status.example.org/checkout"]
+    for change, reason in (({"alert_uid": ""}, Reason.MISSING_IDENTITY), ({"state": ""}, Reason.MISSING_FIELD)):
+        assert parse(sample("grafana/oncall_ok") | change, "grafana").refusals[0].reason is reason
