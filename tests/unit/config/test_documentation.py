@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from kernel.config import schema
+from kernel.config.heartbeat import CanaryConfig, HeartbeatConfig
 from kernel.config.mapping import MappingConfig, OutcomeMap, SeverityMap, StatusMap
 from kernel.config.section import Strict
 from kernel.config.values import Duration
@@ -28,8 +29,8 @@ SECTIONS: dict[str, Any] = {
     "## `routes`": schema.RouteConfig,
     "## `priority`": schema.PriorityConfig,
     "## `correlation`": schema.CorrelationConfig,
-    "## `heartbeats`": schema.HeartbeatConfig,
-    "## `canary`": schema.CanaryConfig,
+    "## `heartbeats`": HeartbeatConfig,
+    "## `canary`": CanaryConfig,
 }
 
 
