@@ -124,7 +124,14 @@ def oddities_of(name: str, source: SourceConfig) -> Iterator[Finding]:
     proof = source.proof
     if proof is None:
         if source.token is None:
-            hint = f"write token: {{env: {re.sub('[^A-Z0-9]', '_', name.upper())}_TOKEN}} or a proof"
+            word = re.sub("[^A-Z0-9]", "_", name.upper())
+            signs = next((form for form, names in _VENDORS.items() if (source.adapter or name) in names), None)
+            if signs == "sns":
+                hint = "write proof: {type: sns, topics: [ARN]}, or token: {env: ...} where it is not SNS that posts"
+            elif signs is not None:
+                hint = f"write proof: {{type: {signs}, secrets: [{{env: {word}_SECRET}}]}}"
+            else:
+                hint = f"write token: {{env: {word}_TOKEN}} or a proof"
             yield (), f"anybody may post alerts as {name!r}: the source has no token and no proof", hint
         return
     form, adapter = form_of(proof), source.adapter or name

@@ -116,6 +116,9 @@ def test_token_and_proof_are_one_too_many(tmp_path: Path) -> None:
     ("name", "source", "warning"),
     [
         ("grafana", "{}", "anybody may post alerts as 'grafana': the source has no token and no proof"),
+        ("slack", "{channels: [C024BE91L]}", "write proof: {type: slack, secrets: [{env: SLACK_SECRET}]}"),
+        ("generic", "{}", "write token: {env: GENERIC_TOKEN} or a proof"),
+        ("cloudwatch", "{}", "write proof: {type: sns, topics: [ARN]}, or token"),
         ("prometheus", f"{{proof: {{type: slack, {ONE}}}}}", "whose vendor does not sign as 'slack' says; slack fits"),
         ("pagerduty", f"{{proof: {{type: sns, topics: ['{TOPIC}']}}}}", "sns fits cloudwatch and aws_deployments"),
         ("grafana", f"{{proof: {{type: grafana, {ONE}}}}}", "its signature holds no time; set timestamp_header"),
