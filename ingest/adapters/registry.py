@@ -109,15 +109,22 @@ def _asked(config: Config | None) -> Iterator[Adapter]:
     yield _ORDER[-1]
 
 
+def _likeness(adapter: Adapter, entry: dict[str, Any]) -> tuple[int, float]:
+    """How many fields of the adapter's usual body are there, then how much of it: one common word is no likeness."""
+    found = sum(field in entry for field in adapter.shape)
+    return found, found / len(adapter.shape)
+
+
 def nearest(body: Any, config: Config | None = None) -> str:
     """A sentence for a body that nobody recognises: which adapter is nearest, and the fields that it misses."""
     entry = body[0] if isinstance(body, list) and body else body
     if not isinstance(entry, dict) or not entry:
         return "no adapter reads this; a body is a JSON object, or a list of objects, with at least one field"
     named = [adapter for adapter in _asked(config) if adapter.shape]
-    best = max(named, key=lambda adapter: sum(field in entry for field in adapter.shape) / len(adapter.shape))
+    best = max(named, key=lambda adapter: _likeness(adapter, entry))
     present = [field for field in best.shape if field in entry]
     if not present:
         return "no adapter knows any of its fields; name the source, or send it as generic JSON (docs/sources.md)"
     missing = ", ".join(field for field in best.shape if field not in entry) or "nothing, but their types differ"
-    return f"the nearest adapter is {best.name} (found {', '.join(present)}; missing {missing})"
+    other = "" if len(present) > 1 else "; if it is none of its, a mapping of ten lines reads it (docs/mappings.md)"
+    return f"the nearest adapter is {best.name} (found {', '.join(present)}; missing {missing}){other}"

@@ -105,12 +105,21 @@ def _print(found: dict[str, Any]) -> None:
     if found["reason"]:
         for part in found["reason"].split("; "):
             console.print(f"  {escape(part)}")
-    for number, alert in enumerate(found["alerts"], 1):
-        table = Table(title=f"alert {number} of {len(found['alerts'])}", title_justify="left", show_header=False)
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")
-        labels = "\n".join(f"{key}={value}" for key, value in alert["labels"].items())
-        for key in ("name", "status", "severity", "service", "starts_at", "ends_at", "fingerprint"):
-            table.add_row(key, escape(alert[key] or "-"))
-        table.add_row("labels", escape(labels or "-"))
-        console.print(table)
+    for what, kind, keys in (("alert", "alerts", _ALERT), ("change", "changes", _CHANGE)):
+        for number, entry in enumerate(found[kind], 1):
+            console.print(_table(f"{what} {number} of {len(found[kind])}", entry, keys))
+
+
+_ALERT = ("name", "status", "severity", "service", "starts_at", "ends_at", "fingerprint")
+_CHANGE = ("what", "name", "outcome", "service", "where", "who", "when", "revision", "link", "fingerprint")
+
+
+def _table(title: str, entry: dict[str, Any], keys: tuple[str, ...]) -> Table:
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    labels = "\n".join(f"{key}={value}" for key, value in entry["labels"].items())
+    for key in keys:
+        table.add_row(key, escape(entry[key] or "-"))
+    table.add_row("labels", escape(labels or "-"))
+    return table
