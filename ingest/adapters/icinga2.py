@@ -50,6 +50,8 @@ _SILENT: Final = (
     "ObjectModified",
 )  # fmt: skip
 _STATES: Final = ("CheckResult", "StateChange", "Notification")
+_SUBJECTS: Final = ("host", "object_name", "comment", "downtime")
+"""Fields that say what an event of a stream is about; one of them tells it from others of so general a type."""
 
 _CONNECT: Final = r"""
 A notification command that posts Icinga's own macros, with `jq` and `curl` beside it:
@@ -167,7 +169,9 @@ class Icinga2(Adapter):
 
 def _is_event(body: Mapping[str, Any]) -> bool:
     known = body.get("type") in (*_STATES, *_SILENT)
-    return known and isinstance(body.get("timestamp"), int | float) and "tags" not in body
+    if not known or not isinstance(body.get("timestamp"), int | float):
+        return False
+    return "tags" not in body and any(field in body for field in _SUBJECTS)
 
 
 def _event(message: Message, body: dict[str, Any], parsed: Parsed, silent: list[str]) -> None:

@@ -14,19 +14,21 @@ from ingest.adapters.words import SEVERITIES
 from kernel.model.alert import Status
 
 _WORDS: Final = ("ok", "debug", "info", "notice", "warning", "err", "crit", "alert", "emerg")
+_METHODS: Final = ("GetInfo", "SetConfig", "SendNotification")
 
 
 def is_process_event(body: Mapping[str, Any]) -> bool:
-    """A name, tags, and either the severity in one of the words of Icinga Notifications or the relations."""
-    if not isinstance(body.get("tags"), dict) or not isinstance(body.get("name"), str):
+    """A name, tags, and either the relations or a host among the tags with a severity in one of their words."""
+    tags = body.get("tags")
+    if not isinstance(tags, dict) or not isinstance(body.get("name"), str):
         return False
     told = body.get("severity") in _WORDS and isinstance(body.get("message"), str)
-    return isinstance(body.get("relations"), dict) or (told and isinstance(body.get("url"), str))
+    return isinstance(body.get("relations"), dict) or (told and isinstance(tags.get("host"), str))
 
 
 def is_channel_call(body: Mapping[str, Any]) -> bool:
-    """A call of JSON-RPC that a channel gets."""
-    return isinstance(body.get("method"), str) and body.get("jsonrpc") == "2.0"
+    """A call that a channel gets; other methods of JSON-RPC are somebody else's."""
+    return body.get("jsonrpc") == "2.0" and body.get("method") in _METHODS
 
 
 def read_process_event(message: Message, body: dict[str, Any], parsed: Parsed, silent: list[str]) -> None:

@@ -101,6 +101,20 @@ def test_what_says_nothing_of_a_state_is_ignored(body: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        {"jsonrpc": "2.0", "method": "host.get", "params": {}, "id": 1},
+        {"name": "x", "tags": {"team": "a"}, "severity": "warning", "message": "m", "url": "https://example.org"},
+        {"type": "Notification", "timestamp": 1_772_438_700.5, "text": "x"},
+        {"type": "ObjectCreated", "timestamp": 1_772_438_700, "key": "b"},
+    ],
+    ids=["another call", "tags without a host", "a notification of nothing", "another store's object"],
+)
+def test_bodies_of_others_are_not_taken_for_icingas(body: dict[str, Any]) -> None:
+    assert not ADAPTERS["icinga2"].recognises(body, {})
+
+
+@pytest.mark.parametrize(
     ("body", "reason"),
     [
         (_sample("state_change_host", host=""), Reason.MISSING_IDENTITY),
