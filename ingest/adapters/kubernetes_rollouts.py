@@ -21,7 +21,8 @@ _TELLS: Final = {
 }
 """Kind and reason of an Event: what changed, and how far it has come. A step of a rollout does not tell its end."""
 
-_REPLICA_SET: Final = re.compile(r"Scaled (?:up|down) replica set (\S+)")
+_REPLICA_SET: Final = re.compile(r"Scaled up replica set (\S+)")
+"""Scaled down is, in a rollout, the replica set that goes: its revision is not the one that is rolled out."""
 _REVISION: Final = "deployment.kubernetes.io/revision"
 _DONE: Final = "NewReplicaSetAvailable"
 

@@ -100,6 +100,8 @@ def test_scaling_is_a_change_for_each_count_of_its_event() -> None:
     assert (first.service, first.where, first.revision) == ("web", "shop", "7c6d5b4f9")
     assert parse(body, "kubernetes").changes[0].fingerprint == first.fingerprint
     assert parse(body | {"count": 2}, "kubernetes").changes[0].fingerprint != first.fingerprint
+    goes = body | {"message": "Scaled down replica set web-5d4f7c9b8 from 2 to 0"}
+    assert parse(goes, "kubernetes").changes[0].revision is None
 
 
 @pytest.mark.parametrize(
