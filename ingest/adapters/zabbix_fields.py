@@ -9,7 +9,8 @@ from typing import Any, Final
 from ingest.adapters.base import NotUnderstood
 from ingest.adapters.reading import as_list, as_object, decode, scalar
 
-_UNFILLED: Final = re.compile(r"\{\$?[A-Z][A-Za-z0-9_.<>\"]*\}|\*UNKNOWN\*")
+_UNFILLED: Final = re.compile(r"\{(?:[$#?][^{}]+|[A-Z][A-Z0-9_]*\.[^{}]+|[A-Z][A-Za-z0-9_]*)\}|\*UNKNOWN\*")
+"""A macro as it is written: `{HOST.NAME}`, `{EVENT.TAGS."a tag"}`, `{$USER:"context"}`, `{#FOUND}`, `{?expression}`."""
 _NO_LETTER: Final = re.compile(r"[^a-z0-9]")
 _MARKUP: Final = re.compile(r"</?b>", re.IGNORECASE)
 _BREAK: Final = re.compile(r"<br ?/?>|\r?\n", re.IGNORECASE)

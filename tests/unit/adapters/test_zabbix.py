@@ -112,6 +112,24 @@ def test_identity_falls_back_to_the_trigger_and_its_host() -> None:
     assert nameless.refusals[0].reason is Reason.MISSING_IDENTITY
 
 
+@pytest.mark.parametrize(
+    "macro",
+    [
+        "{HOST.HOST}",
+        '{EVENT.TAGS."host name"}',
+        "{EVENT.TAGS.host}",
+        '{$NAME:"web"}',
+        "{#HOST}",
+        "{?last(/web/agent.ping)}",
+        " {DATE} ",
+        "*UNKNOWN*",
+    ],
+)
+def test_a_macro_that_was_not_filled_in_is_no_host(macro: str) -> None:
+    parsed = parse(_sample("by_link", link="", hostname=macro), "zabbix")
+    assert [refusal.reason for refusal in parsed.refusals] == [Reason.MISSING_IDENTITY]
+
+
 def test_a_source_may_join_the_episodes_of_one_trigger() -> None:
     config = SourceConfig(identity=("trigger_id", "host"))
     first, second = (
