@@ -4,9 +4,11 @@ Common schema: the same alert is the same `essentials.alertId`, which names one 
 Resolved; an activity-log alert has its rule's path there. Classic and metric 2.0: `context.id` (the rule) and
 `context.resourceId`. Fired and Activated fire, Resolved and Deactivated resolve. Sev0 to Sev4 (or 0 to 4) are
 critical to info. Times: `firedDateTime` and `resolvedDateTime`, or `context.timestamp`; every message has one of
-its own, so they are `observed_at`. An administrative activity (somebody restarted a machine) is a change. Budget
-alerts and other activities are never resolved: they stand until the source's `repeat_interval` makes them stale, or
-a person ends them. Source: "Common alert schema" and "Payload samples" of Azure Monitor's documentation.
+its own, so they are `observed_at`. Service Health and Resource Health send every update as Fired with an alertId of
+its own: they are the same by `trackingId`, and by the resource, and over where the context's stage or the health
+says so. An administrative activity (somebody restarted a machine) is a change. Budget alerts and other activities are
+never resolved: they stand until the source's `repeat_interval` makes them stale, or a person ends them. Source:
+"Common alert schema" and "Payload samples" of Azure Monitor's documentation.
 """
 
 from __future__ import annotations
@@ -31,6 +33,14 @@ _STATES: Final = {
     "Resolved": Status.RESOLVED,
     "Deactivated": Status.RESOLVED,
 }
+_OVER: Final = frozenset(("resolved", "rca", "complete", "completed", "canceled", "cancelled"))
+_HEALTH: Final = {
+    "available": Status.RESOLVED,
+    "unavailable": Status.FIRING,
+    "degraded": Status.FIRING,
+}
+_PROSE: Final = ("communication", "defaultLanguageContent", "impactedServices", "impactedServicesTableRows")
+"""Properties of Service Health that are pages of HTML, or JSON in text: no labels."""
 _ADMINISTRATIVE: Final = "Activity Log - Administrative"
 _OUTCOMES: Final = {
     "Started": ChangeOutcome.STARTED,
@@ -63,9 +73,10 @@ class AzureMonitor(Adapter):
     title: ClassVar[str] = "Azure Monitor (common alert schema, metric alerts)"
     shape: ClassVar[tuple[str, ...]] = ("schemaId", "data", "status", "context")
     about: ClassVar[About] = About(
-        identity="`alertId`; of metric alerts before the common schema rule and resource",
+        identity="`alertId`; of metric alerts before the common schema rule and resource; of Service Health "
+        "`trackingId`, of Resource Health the resource",
         firing="`Fired`, `Activated`. Changes: administrative activities",
-        resolved="`Resolved`, `Deactivated`",
+        resolved="`Resolved`, `Deactivated`; a stage that is over, a resource `Available`",
         observed="`firedDateTime`, `resolvedDateTime`; `context.timestamp`",
         severity="Sev0 `critical`, Sev1 `high`, Sev2 `medium`, Sev3 `low`, Sev4 `info`",
         proof="`token` (basic authentication)",
@@ -84,17 +95,23 @@ class AzureMonitor(Adapter):
 
     def parse(self, message: Message) -> Parsed:
         body = as_object(decode(message.body), "the body")
-        parsed = Parsed(Outcome.IGNORED)
+        parsed, silent = Parsed(Outcome.IGNORED), list[str]()
         if body.get("schemaId") == _COMMON:
-            attempt(parsed, 0, partial(_common, message, as_object(body.get("data"), "data"), parsed))
+            attempt(parsed, 0, partial(_common, message, as_object(body.get("data"), "data"), parsed, silent))
         elif body.get("schemaId") == _METRIC:
             data = as_object(body.get("data"), "data")
             attempt(parsed, 0, partial(_metric, message, data, parsed))
         elif "context" in body:
             attempt(parsed, 0, partial(_metric, message, body, parsed))
+        elif "schemaId" in body:
+            raise NotUnderstood(
+                Reason.WRONG_TYPE,
+                f"the schema {text_at(body, 'schemaId')[:80]} is not read; switch the common alert schema on in the "
+                "action group",
+            )
         else:
             raise NotUnderstood(Reason.MISSING_FIELD, "neither schemaId and data nor status and context is present")
-        return finish(parsed)
+        return finish(parsed, "; ".join(silent))
 
 
 def _status(holder: dict[str, Any], field: str) -> Status:
@@ -126,23 +143,48 @@ def _where(target: str) -> dict[str, str]:
     }
 
 
-def _common(message: Message, data: dict[str, Any], parsed: Parsed) -> None:
+def _health(essentials: dict[str, Any], context: dict[str, Any]) -> tuple[dict[str, str], Status | None] | None:
+    """Identity and state of an update of Service Health or Resource Health, None of all other alerts.
+
+    The state is None where the update says neither.
+    """
+    kind = text_at(essentials, "monitoringService").replace(" ", "").lower()
+    said, targets = _flat(context.get("properties")), _texts(essentials, "alertTargetIDs")
+    stages = {word.lower() for word in (text_at(context, "status"), said.get("stage", ""))}
+    if kind == "servicehealth" and said.get("trackingId"):
+        return {"trackingId": said["trackingId"]}, Status.RESOLVED if stages & _OVER else Status.FIRING
+    if kind == "resourcehealth" and targets:
+        health = said.get("currentHealthStatus", "").lower()
+        state = _HEALTH.get(health) or (Status.RESOLVED if stages & _OVER else None)
+        # Azure writes one resource's path in different cases.
+        return {"resource_health": targets[0].lower()}, state
+    return None
+
+
+def _common(message: Message, data: dict[str, Any], parsed: Parsed, silent: list[str]) -> None:
     essentials = as_object(data.get("essentials"), "data.essentials")
     context = as_object(data.get("alertContext") or {}, "data.alertContext")
     if text_at(essentials, "monitoringService") == _ADMINISTRATIVE:
         _activity(message, essentials, context, parsed)
         return
-    status = _status(essentials, "monitorCondition")
+    condition = _status(essentials, "monitorCondition")
+    identity, status = _health(essentials, context) or ({"alertId": text_at(essentials, "alertId")}, condition)
+    if status is None:
+        silent.append("the health of the resource is neither available nor not, what is open stays open")
+        return
     targets, items = _texts(essentials, "alertTargetIDs"), _texts(essentials, "configurationItems")
     fired = time_or_none(time_of(essentials.get("firedDateTime"), "firedDateTime"), parsed)
     resolved = time_or_none(time_of(essentials.get("resolvedDateTime"), "resolvedDateTime"), parsed)
+    # A recovery that comes as a firing of its own (of the two healths) has the time of a firing.
+    when = resolved if condition is Status.RESOLVED else fired
     own = {**_flat(context.get("properties")), **_flat(data.get("customProperties"))}
+    own = {name: value for name, value in own.items() if name not in _PROSE}
     rule = text_at(essentials, "alertRule")
     add_alert(
         message,
         parsed,
         0,
-        identity={"alertId": text_at(essentials, "alertId")},
+        identity=identity,
         name=rule or text_at(essentials, "alertId").rpartition("/")[2],
         status=status,
         severity=severity_of(text_at(essentials, "severity"), message.config, _SEVERITIES, parsed),
@@ -153,13 +195,13 @@ def _common(message: Message, data: dict[str, Any], parsed: Parsed) -> None:
             "signal": text_at(essentials, "signalType"),
             "monitoring_service": text_at(essentials, "monitoringService"),
         },
-        observed_at=resolved if status is Status.RESOLVED else fired,
+        observed_at=when,
         service=own.get("service"),
-        summary=_condition(context),
+        summary=_condition(context) or own.get("title", ""),
         description=text_at(essentials, "description"),
         links=[("alert", text_at(essentials, "investigationLink"))],
-        starts_at=fired,
-        ends_at=resolved,
+        starts_at=fired if status is condition else None,
+        ends_at=when,
         valid_for=valid_for(message.config),
     )
 

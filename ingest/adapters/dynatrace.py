@@ -1,10 +1,11 @@
-"""Dynatrace: the custom integration of problem notifications, and Davis events sent by a workflow.
+"""Dynatrace: the custom integration of problem notifications, and Davis problems and events sent by a workflow.
 
 A problem is the same by its internal id: `PID`, else `id` or `problemId` of ProblemDetailsJSON, else the `pid` of
 its address; without any, `ProblemID`, the id that is shown and may be used again. OPEN fires, RESOLVED resolves;
 MERGED says that another problem took it in, so it is over as well. Templates have no times but those of
-ProblemDetailsJSON, so `observed_at` is arrival. A Davis event is the same by `event.id`: ACTIVE fires, CLOSED
-resolves, its times are its own, and one of the category INFO is ignored. Variables that Dynatrace left unfilled
+ProblemDetailsJSON, so `observed_at` is arrival. What a workflow sends is the same by
+`event.id`, which of a Davis problem is its `PID`: ACTIVE fires, CLOSED resolves, its times are its own, and an event
+of the category INFO is ignored. Variables that Dynatrace left unfilled
 (`{PID}`) are absent. Source: "Webhook integration" and "Davis events" of Dynatrace's documentation.
 """
 
@@ -42,7 +43,9 @@ _SEVERITIES: Final = {
     "custom_alert": Severity.MEDIUM,
     "info": Severity.INFO,
 }
+_PROBLEM: Final = "DAVIS_PROBLEM"
 _KEPT: Final = (
+    "display_id",
     "host.name",
     "k8s.cluster.name",
     "dt.source_entity",
@@ -96,7 +99,7 @@ class Dynatrace(Adapter):
         del headers
         if not isinstance(body, dict):
             return False
-        if body.get("event.kind") == "DAVIS_EVENT":
+        if body.get("event.kind") in ("DAVIS_EVENT", _PROBLEM):
             return True
         return ("ProblemID" in body or "PID" in body) and ("State" in body or "ProblemTitle" in body)
 
@@ -195,22 +198,31 @@ def _end(details: dict[str, Any], parsed: Parsed) -> Millis | None:
     return None if ends == -1 else time_or_none(time_of(ends, "endTime"), parsed)
 
 
+def _names(body: dict[str, Any], field: str) -> list[str]:
+    """The texts of a list, or the one text that stands in its place."""
+    found = body.get(field)
+    return [name for name in (found if isinstance(found, list) else [found]) if isinstance(name, str)]
+
+
 def _davis(message: Message, body: dict[str, Any], parsed: Parsed) -> None:
     status = _status(text_at(body, "event.status"), "event.status")
     start = time_or_none(time_of(body.get("event.start"), "event.start"), parsed)
     end = time_or_none(time_of(body.get("event.end"), "event.end"), parsed)
+    problem, tags = body.get("event.kind") == _PROBLEM, _tags(",".join(_names(body, "entity_tags")))
     entity = text_at(body, "dt.source_entity.name") or text_at(body, "dt.entity.service.name")
+    affected = _names(body, "affected_entity_names")
+    entity = entity or text_at(body, "root_cause_entity_name") or (affected[0] if affected else "")
     add_alert(
         message,
         parsed,
         0,
-        identity={"event": text_at(body, "event.id")},
+        identity={"problem" if problem else "event": text_at(body, "event.id")},
         name=text_at(body, "event.name"),
         status=status,
         severity=severity_of(text_at(body, "event.category"), message.config, _SEVERITIES, parsed),
-        labels={name.replace(".", "_"): text_at(body, name) for name in _KEPT},
+        labels={**tags, **{name.replace(".", "_"): text_at(body, name) for name in _KEPT}},
         observed_at=time_or_none(time_of(body.get("timestamp"), "timestamp"), parsed),
-        service=entity or None,
+        service=tags.get("service") or entity or None,
         summary=text_at(body, "event.description"),
         starts_at=start,
         ends_at=end,

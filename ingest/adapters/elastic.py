@@ -2,10 +2,13 @@
 
 All are templates that their owner writes; the recommended ones stand in docs/sources.md. A Kibana alert is the same
 by rule and instance (`alertId`; the space too), a document of the alert index by `kibana.alert.uuid`, else rule and
-instance; a watch by its id and not by `ctx.id` or `_id`, which are new with every execution. `active` (and any
-action group but `recovered`) fires, `recovered` resolves; a Watcher's message fires unless its template says OK or
-RECOVERY. The only time that all have is arrival, so it is `observed_at`; a document has `@timestamp`. Source:
-"Webhook connector" and "Rule action variables" of Kibana, "Watcher webhook action" of Elasticsearch.
+instance; a watch by its id and not by `ctx.id` or `_id`, which are new with every execution. `active` fires,
+`recovered` resolves; `actionGroup` and `eventType` stand in for a missing `status`, any action group but
+`recovered` fires. `untracked` (the rule was switched off) is no recovery and ignored. A Watcher's message fires
+unless its template says OK or RECOVERY, INFO and ACKNOWLEDGEMENT say neither; the whole `ctx` of a watch is read
+too and fires. The only time that all have is arrival, so it is `observed_at`; a document has `@timestamp`, a whole
+`ctx` its `execution_time`. Source: "Webhook connector" and "Rule action variables" of Kibana, "Watcher webhook
+action" and "Watch execution context" of Elasticsearch.
 """
 
 from __future__ import annotations
@@ -22,7 +25,10 @@ from ingest.adapters.words import SEVERITIES
 from kernel.model.alert import Status
 
 _FIRING: Final = frozenset(("active", "firing", "alert_fired", "open", "fired"))
-_RESOLVED: Final = frozenset(("recovered", "resolved", "alert_recovered", "closed", "untracked"))
+_RESOLVED: Final = frozenset(("recovered", "resolved", "alert_recovered", "closed"))
+_NEITHER: Final = frozenset(("untracked", "delayed", "acknowledged", "acknowledgement", "info"))
+_OVER: Final = frozenset(("ok", "recovery", "recovered", "resolved"))
+_STATES: Final = ("status", "actionGroup", "eventType")
 _WATCHER: Final = "Elastic Watcher"
 _DOCUMENT: Final = ("kibana.alert.rule.name", "kibana.alert.uuid", "kibana.alert.rule.uuid")
 
@@ -74,35 +80,50 @@ class Elastic(Adapter):
             return False
         if body.get("monitoring_tool") == _WATCHER or any(name in body for name in _DOCUMENT):
             return True
-        return "ruleName" in body and ("spaceId" in body or "ruleId" in body) and "status" in body
+        if "watch_id" in body and ("execution_time" in body or "trigger" in body):
+            return True
+        return "ruleName" in body and ("spaceId" in body or "ruleId" in body) and any(name in body for name in _STATES)
 
     def parse(self, message: Message) -> Parsed:
         body = as_object(decode(message.body), "the body")
-        parsed = Parsed(Outcome.IGNORED)
+        parsed, silent = Parsed(Outcome.IGNORED), list[str]()
         if any(name in body for name in _DOCUMENT):
-            attempt(parsed, 0, partial(_document, message, body, parsed))
-        elif "entity_display_name" in body or body.get("monitoring_tool") == _WATCHER:
-            attempt(parsed, 0, partial(_watch, message, body, parsed))
+            attempt(parsed, 0, partial(_document, message, body, parsed, silent))
+        elif "entity_display_name" in body or "watch_id" in body or body.get("monitoring_tool") == _WATCHER:
+            attempt(parsed, 0, partial(_watch, message, body, parsed, silent))
         elif "ruleId" in body or "ruleName" in body:
-            attempt(parsed, 0, partial(_rule, message, body, parsed))
+            attempt(parsed, 0, partial(_rule, message, body, parsed, silent))
         else:
             raise NotUnderstood(
                 Reason.MISSING_FIELD,
-                "none of ruleId (Kibana), kibana.alert.uuid (documents), monitoring_tool (Watcher) is present",
+                "none of ruleId (Kibana), kibana.alert.uuid (documents), watch_id or monitoring_tool (Watcher) is "
+                "present",
             )
-        return finish(parsed)
+        return finish(parsed, "; ".join(silent))
 
 
-def _status(word: str) -> Status:
+def _status(word: str, silent: list[str]) -> Status | None:
+    """None, and a sentence in `silent`, where the word is neither."""
     lower = word.lower()
     if lower in _FIRING:
         return Status.FIRING
     if lower in _RESOLVED:
         return Status.RESOLVED
+    if lower in _NEITHER:
+        silent.append(f"{lower} is neither active nor recovered, what is open stays open")
+        return None
     raise NotUnderstood(
         Reason.WRONG_TYPE if word else Reason.MISSING_FIELD,
         f"status must be active or recovered, got {word[:40] or 'none'}",
     )
+
+
+def _state(body: dict[str, Any]) -> str:
+    """The word of state of a rule's action."""
+    word, group = text_at(body, "status"), text_at(body, "actionGroup")
+    if word or not group:
+        return word or text_at(body, "eventType")
+    return group if group.lower() in _RESOLVED else "active"
 
 
 def _tags(value: Any) -> dict[str, str]:
@@ -118,7 +139,10 @@ def _tags(value: Any) -> dict[str, str]:
     return found
 
 
-def _rule(message: Message, body: dict[str, Any], parsed: Parsed) -> None:
+def _rule(message: Message, body: dict[str, Any], parsed: Parsed, silent: list[str]) -> None:
+    status = _status(_state(body), silent)
+    if status is None:
+        return
     tags = _tags(body.get("tags"))
     context = body.get("context")
     said = context if isinstance(context, dict) else {}
@@ -133,7 +157,7 @@ def _rule(message: Message, body: dict[str, Any], parsed: Parsed) -> None:
         0,
         identity={"space": text_at(body, "spaceId"), "rule": rule, "alert": text_at(body, "alertId")},
         name=name or rule,
-        status=_status(text_at(body, "status")),
+        status=status,
         severity=severity_of(text_at(body, "severity"), message.config, SEVERITIES, parsed),
         labels={**tags, "space": text_at(body, "spaceId"), "alert": text_at(body, "alertId")},
         service=tags.get("service"),
@@ -153,10 +177,12 @@ def _at(body: dict[str, Any], *path: str) -> str:
     return value if isinstance(value, str) else scalar(value) if isinstance(value, int | float | bool) else ""
 
 
-def _document(message: Message, body: dict[str, Any], parsed: Parsed) -> None:
+def _document(message: Message, body: dict[str, Any], parsed: Parsed, silent: list[str]) -> None:
+    status = _status(_at(body, "kibana", "alert", "status") or "active", silent)
+    if status is None:
+        return
     uuid, rule = _at(body, "kibana", "alert", "uuid"), _at(body, "kibana", "alert", "rule", "uuid")
     name, host = _at(body, "kibana", "alert", "rule", "name"), _at(body, "host", "name")
-    status = _at(body, "kibana", "alert", "status") or "active"
     instance = _at(body, "kibana", "alert", "instance", "id")
     when = time_or_none(time_of(body.get("@timestamp"), "@timestamp"), parsed)
     start = time_or_none(time_of(_at(body, "kibana", "alert", "start") or None, "kibana.alert.start"), parsed)
@@ -168,7 +194,7 @@ def _document(message: Message, body: dict[str, Any], parsed: Parsed) -> None:
         0,
         identity={"uuid": uuid} if uuid else known,
         name=name or rule,
-        status=_status(status),
+        status=status,
         severity=severity_of(_at(body, "kibana", "alert", "severity"), message.config, SEVERITIES, parsed),
         labels={
             "host": host,
@@ -186,20 +212,30 @@ def _document(message: Message, body: dict[str, Any], parsed: Parsed) -> None:
     )
 
 
-def _watch(message: Message, body: dict[str, Any], parsed: Parsed) -> None:
+def _watch(message: Message, body: dict[str, Any], parsed: Parsed, silent: list[str]) -> None:
     word, name = text_at(body, "message_type"), text_at(body, "entity_display_name")
+    status = Status.RESOLVED if word.lower() in _OVER else Status.FIRING
+    if word.lower() in _NEITHER and _status(word, silent) is None:
+        return
+    watch, when = name or text_at(body, "watch_id"), body.get("execution_time")
+    metadata = body.get("metadata")
+    told = metadata if isinstance(metadata, dict) else {}
     payload = body.get("elastic_watcher_payload")
     flat = payload if isinstance(payload, dict) else {}
-    over = word.upper() in ("OK", "RECOVERY", "INFO")
+    over = status is Status.RESOLVED
     add_alert(
         message,
         parsed,
         0,
-        identity={"watch": name or text_at(body, "watch_id")},
-        name=name or text_at(body, "watch_id"),
-        status=Status.RESOLVED if over else Status.FIRING,
-        severity=severity_of("" if over else word, message.config, SEVERITIES, parsed),
-        labels={field: value for field, value in flat.items() if isinstance(value, str)},
+        identity={"watch": watch},
+        name=watch,
+        status=status,
+        severity=severity_of(
+            "" if over else word or text_at(told, "severity", "metadata.severity"), message.config, SEVERITIES, parsed
+        ),
+        labels={field: value for field, value in (*told.items(), *flat.items()) if isinstance(value, str)},
+        observed_at=time_or_none(time_of(when, "execution_time"), parsed),
+        service=text_at(told, "service", "metadata.service") or None,
         summary=text_at(body, "state_message"),
         valid_for=valid_for(message.config),
     )

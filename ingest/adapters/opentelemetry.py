@@ -6,8 +6,9 @@ is the same `service.namespace`, `service.name`, `service.instance.id` (else `ho
 else exception type, else the body without its digits (request ids, durations and addresses would make every record
 its own alert). Nothing resolves, so an alert goes stale only where the source states a `repeat_interval`: twice
 that and 10 min after its last record. `observed_at` is `timeUnixNano`, else `observedTimeUnixNano`, which every
-record has one of. Metrics and traces are no logs and are quarantined. Source: opentelemetry-proto, `logs/v1`, and
-the semantic conventions of resources, events and exceptions.
+record has one of. A record that states no severity is below every threshold. stormfold's own logs are ignored: they
+would feed themselves. Metrics and traces are no logs and are quarantined. Source: opentelemetry-proto, `logs/v1`,
+OTLP/HTTP, and the semantic conventions of resources, events and exceptions.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, ClassVar, Final
 
-from ingest.adapters.base import About, Adapter, Message, NotUnderstood, Outcome, Parsed, Reason
+from ingest.adapters.base import About, Adapter, Message, NotUnderstood, Outcome, Parsed, Reason, Reply
 from ingest.adapters.groups import valid_for
 from ingest.adapters.making import add_alert, attempt, finish
-from ingest.adapters.reading import as_list, as_object, decode, epoch, kind_of, scalar, text_at, time_or_none
+from ingest.adapters.reading import as_list, as_object, decode, kind_of, scalar, text_at, time_of, time_or_none
 from kernel.clock import Millis
 from kernel.config.schema import SourceConfig
 from kernel.model.alert import Severity, Status
@@ -39,6 +40,8 @@ LEAST: Final = {word: number for number, _, word in _RANGES}
 _OWN: Final = "stormfold"
 _CHANGING: Final = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\b[0-9a-fA-F]{16,}\b|\d+")
 _DEPTH: Final = 8
+_LONG: Final = ("exception.stacktrace", "exception.message")
+"""Attributes that are shown as the alert's own texts, and are no labels."""
 
 _CONNECT = """
 In the OpenTelemetry Collector, with a filter so that only what matters leaves it:
@@ -67,6 +70,8 @@ class OpenTelemetry(Adapter):
     name: ClassVar[str] = "opentelemetry"
     title: ClassVar[str] = "OpenTelemetry logs (OTLP/HTTP, JSON)"
     shape: ClassVar[tuple[str, ...]] = ("resourceLogs",)
+    # OTLP/HTTP asks for 200 and an export response, which is empty where all was taken.
+    accepted: ClassVar[Reply | None] = Reply(200, b"{}")
     about: ClassVar[About] = About(
         identity="service namespace, name and instance, scope, and event name, else exception type, else the body "
         "without digits",
@@ -90,11 +95,10 @@ class OpenTelemetry(Adapter):
                 if other in body:
                     raise NotUnderstood(Reason.WRONG_TYPE, f"{other} are no logs; send the collector's logs pipeline")
             raise NotUnderstood(Reason.MISSING_FIELD, "resourceLogs is missing; OTLP/HTTP sends logs in that list")
-        parsed, below = Parsed(Outcome.IGNORED), Counter[str]()
-        least = LEAST[message.config.min_severity]
+        parsed, left = Parsed(Outcome.IGNORED), Counter[str]()
         for index, (resource, scope, record) in enumerate(_records(body)):
-            attempt(parsed, index, partial(_record, message, resource, scope, record, index, least, parsed, below))
-        note = f"{sum(below.values())} records below {message.config.min_severity}" if below else ""
+            attempt(parsed, index, partial(_record, message, resource, scope, record, index, parsed, left))
+        note = "; ".join(f"{n} records {why}" for why, n in left.items())
         return finish(parsed, note or ("" if parsed.total else "there is no log record in the body"))
 
 
@@ -157,13 +161,17 @@ def _number(record: dict[str, Any]) -> int:
 
 
 def _time(record: dict[str, Any], parsed: Parsed) -> Millis | None:
-    for name in ("timeUnixNano", "observedTimeUnixNano"):
-        value = record.get(name)
-        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
-            value = int(value)
-        if isinstance(value, int) and not isinstance(value, bool) and value:
-            return time_or_none(epoch(value), parsed)
-    return None
+    found = [time_of(record.get(name), name, digits=True) for name in ("timeUnixNano", "observedTimeUnixNano")]
+    return time_or_none(next((ms for ms in found if ms > 0), min(found)), parsed)
+
+
+def _left(resource: dict[str, str], number: int, config: SourceConfig) -> str:
+    """Why a record is no alert, empty where it is one."""
+    if _OWN in (resource.get("service.name"), resource.get("service.namespace")):
+        return "of stormfold's own logs, which would feed themselves"
+    if not number:
+        return "without a severity"
+    return f"below {config.min_severity}" if number < LEAST[config.min_severity] else ""
 
 
 def _severity(number: int, config: SourceConfig) -> Severity:
@@ -177,21 +185,19 @@ def _record(
     scope: str,
     found: Any,
     index: int,
-    least: int,
     parsed: Parsed,
-    below: Counter[str],
+    left: Counter[str],
 ) -> None:
     record = as_object(found, "a log record")
     number = _number(record)
-    if number < least:
-        below["below"] += 1
+    why = _left(resource, number, message.config)
+    if why:
+        left[why] += 1
         return
     attributes, body = _attributes(record), _text(record.get("body"), 0)
     event = text_at(record, "eventName") or attributes.get("event.name", "")
     what = event or attributes.get("exception.type", "")
-    service = resource.get("service.name", "")
-    if resource.get("service.namespace") == _OWN or service == _OWN:
-        raise NotUnderstood(Reason.WRONG_TYPE, "stormfold's own logs are no alerts: they would feed themselves")
+    service, when = resource.get("service.name", ""), _time(record, parsed)
     add_alert(
         message,
         parsed,
@@ -206,11 +212,15 @@ def _record(
         name=what or body or "log record",
         status=Status.FIRING,
         severity=_severity(number, message.config),
-        labels={**resource, **attributes, "scope": scope},
-        observed_at=_time(record, parsed),
+        labels={
+            **resource,
+            **{name: value for name, value in attributes.items() if name not in _LONG},
+            "scope": scope,
+        },
+        observed_at=when,
         service=service or None,
         summary=attributes.get("exception.message") or body,
         description=attributes.get("exception.stacktrace", ""),
-        starts_at=_time(record, parsed),
+        starts_at=when,
         valid_for=valid_for(message.config),
     )

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ingest.adapters.base import NotUnderstood, Outcome, Reason
+from ingest.adapters.base import NotUnderstood, Outcome, Reason, Reply
 from ingest.adapters.registry import ADAPTERS, detect
 from kernel.config.schema import LogSeverity, SourceConfig
 from kernel.config.values import Duration
@@ -63,6 +63,30 @@ def test_azure_an_unknown_state_is_refused(word: str | None, reason: Reason) -> 
     body = sample("azure_monitor/fired")
     body["data"]["essentials"]["monitorCondition"] = word
     assert [r.reason for r in parse(body, "azure_monitor").refusals] == [reason]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("service_active", "service_resolved"), ("resource_down", "resource_up")]
+)
+def test_azure_healths_are_told_by_what_they_are_about(first: str, second: str) -> None:
+    """Every update is Fired, with an id of its own."""
+    bad, good = only(parse_sample(f"azure_monitor/{first}")), only(parse_sample(f"azure_monitor/{second}"))
+    assert (bad.status, good.status) == (Status.FIRING, Status.RESOLVED)
+    assert bad.fingerprint == good.fingerprint
+    assert (bad.starts_at, good.ends_at, good.observed_at) == (AT, AT + 600_000, AT + 600_000)
+    assert not {"communication", "impactedServices"} & set(bad.labels)
+
+
+def test_azure_health_that_is_not_known_is_no_recovery() -> None:
+    body = sample("azure_monitor/resource_up")
+    body["data"]["alertContext"] = {"status": "Updated", "properties": {"currentHealthStatus": "Unknown"}}
+    parsed = parse(body, "azure_monitor")
+    assert (parsed.outcome, "stays open" in parsed.reason) == (Outcome.IGNORED, True)
+
+
+def test_azure_schemas_that_are_not_read_are_named() -> None:
+    with pytest.raises(NotUnderstood, match=r"Insights/LogAlert is not read; switch the common alert schema on"):
+        parse({"schemaId": "Microsoft.Insights/LogAlert", "data": {}}, "azure_monitor")
 
 
 # --- Google Cloud Monitoring
@@ -126,6 +150,16 @@ def test_dynatrace_davis_events() -> None:
     assert parse_sample("dynatrace/davis_info").outcome is Outcome.IGNORED
 
 
+def test_dynatrace_a_problem_is_one_whichever_way_it_comes() -> None:
+    body = sample("dynatrace/davis_problem")
+    assert detect(body, {}) is ADAPTERS["dynatrace"]
+    alert = only(parse(body, "dynatrace"))
+    assert (alert.service, alert.severity, alert.starts_at) == ("checkout", Severity.HIGH, AT)
+    assert (alert.labels["display_id"], alert.labels["env"], alert.labels["beta"]) == ("P-7", "production", "true")
+    notified = sample("dynatrace/resolved") | {"PID": body["event.id"]}
+    assert only(parse(notified, "dynatrace")).fingerprint == alert.fingerprint
+
+
 # --- Elastic
 
 
@@ -153,6 +187,48 @@ def test_elastic_an_execution_is_no_identity() -> None:
     assert (over.status, over.fingerprint) == (Status.RESOLVED, first.fingerprint)
 
 
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"actionGroup": "query matched"}, Status.FIRING),
+        ({"actionGroup": "recovered"}, Status.RESOLVED),
+        ({"actionGroup": "", "eventType": "alert_recovered"}, Status.RESOLVED),
+    ],
+)
+def test_elastic_an_action_group_stands_for_the_state(body: dict[str, Any], status: Status) -> None:
+    whole = sample("elastic/action_group") | body
+    assert detect(whole, {}) is ADAPTERS["elastic"]
+    assert only(parse(whole, "elastic")).status is status
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("elastic/active", {"status": "untracked"}),
+        ("elastic/document", {"kibana.alert.status": "untracked"}),
+        ("elastic/watch", {"message_type": "INFO"}),
+        ("elastic/watch", {"message_type": "ACKNOWLEDGEMENT"}),
+    ],
+)
+def test_elastic_neither_active_nor_recovered(name: str, changes: dict[str, str]) -> None:
+    parsed = parse(sample(name) | changes, "elastic")
+    assert (parsed.outcome, "stays open" in parsed.reason) == (Outcome.IGNORED, True)
+
+
+def test_elastic_the_whole_context_of_a_watch() -> None:
+    body = sample("elastic/watch_context")
+    assert detect(body, {}) is ADAPTERS["elastic"]
+    alert = only(parse(body, "elastic"))
+    assert (alert.name, alert.severity, alert.service, alert.observed_at) == (
+        "orders",
+        Severity.CRITICAL,
+        "orders",
+        AT,
+    )
+    again = body | {"id": "orders_9a2-2026-03-02T08:01:00Z", "execution_time": "2026-03-02T08:01:00.000Z"}
+    assert only(parse(again, "elastic")).fingerprint == alert.fingerprint
+
+
 # --- CloudEvents
 
 
@@ -178,6 +254,55 @@ def test_cloudevents_of_stormfold_itself_are_no_alerts() -> None:
 def test_cloudevents_without_a_state_are_not_guessed_at() -> None:
     assert parse_sample("cloudevents/silent").refusals[0].reason is Reason.MISSING_FIELD
     assert parse({"specversion": "1.0", "id": "1"}, "cloudevents").refusals[0].reason is Reason.MISSING_FIELD
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "status"),
+    [
+        # Other people's events use the same words of other things.
+        ("com.example.issue.closed", {}, None),
+        ("com.example.user.created", {"state": "active"}, None),
+        ("com.example.build.failed", {}, None),
+        ("com.example.issue.closed", {"severity": "low"}, Status.RESOLVED),
+        ("com.example.host.down", {"fingerprint": "web-1"}, Status.FIRING),
+        ("com.example.alert.open", {}, Status.FIRING),
+        ("com.example.check", {"status": "firing"}, Status.FIRING),
+        ("com.example.check.recovered", {}, Status.RESOLVED),
+    ],
+)
+def test_cloudevents_what_makes_an_alert(kind: str, data: dict[str, str], status: Status | None) -> None:
+    event = sample("cloudevents/firing") | {"type": kind, "data": data}
+    parsed = parse(event, "cloudevents")
+    assert [alert.status for alert in parsed.alerts] == ([status] if status else [])
+    assert [refusal.reason for refusal in parsed.refusals] == ([] if status else [Reason.MISSING_FIELD])
+
+
+def test_cloudevents_neither_firing_nor_resolved_or_stormfolds_own_key() -> None:
+    parsed = parse_sample("cloudevents/acknowledged")
+    assert (parsed.outcome, "stays open" in parsed.reason) == (Outcome.IGNORED, True)
+    event = sample("cloudevents/firing")
+    event["data"]["dedup_key"] = "s07-abcdefghijklmnop#abcdefgh"
+    parsed = parse(event, "cloudevents")
+    assert (parsed.outcome, parsed.reason) == (Outcome.IGNORED, "the key is stormfold's own")
+
+
+def test_cloudevents_without_a_subject_are_told_by_name_or_type() -> None:
+    def seen(kind: str, **data: str) -> str:
+        event = {"specversion": "1.0", "source": "/shop/eu", "id": "1", "type": kind, "data": data}
+        return only(parse(event, "cloudevents")).fingerprint
+
+    assert seen("com.example.alert.firing") == seen("com.example.alert.resolved")
+    assert seen("com.example.alert.firing") != seen("com.example.alarm.firing")
+    assert seen("com.example.alert.firing", name="a") != seen("com.example.alert.firing", name="b")
+
+
+def test_cloudevents_headers_are_percent_encoded() -> None:
+    event = sample("cloudevents/firing") | {"subject": "Köln/checkout"}
+    headers = {f"ce-{name}": event[name] for name in ("specversion", "type", "source", "id")}
+    headers["ce-subject"] = "K%C3%B6ln/checkout"
+    binary = msgspec.structs.replace(message(event["data"], "cloudevents"), headers=headers)
+    structured = only(parse(event, "cloudevents"))
+    assert only(ADAPTERS["cloudevents"].parse(binary)).fingerprint == structured.fingerprint
 
 
 # --- OpenTelemetry
@@ -227,8 +352,30 @@ def test_otlp_the_threshold_and_the_repeat_interval_are_the_sources() -> None:
     assert alert.received_at == ARRIVAL
 
 
-def test_otlp_stormfolds_own_logs_do_not_feed_themselves() -> None:
+@pytest.mark.parametrize("name", ["service.name", "service.namespace"])
+def test_otlp_stormfolds_own_logs_do_not_feed_themselves(name: str) -> None:
+    """Nor as dead letters, whose log line would be the next one."""
     body = sample("opentelemetry/exception")
-    body["resourceLogs"][0]["resource"]["attributes"][0]["value"]["stringValue"] = "stormfold"
+    body["resourceLogs"][0]["resource"]["attributes"][0] = {"key": name, "value": {"stringValue": "stormfold"}}
     parsed = parse(body, "opentelemetry")
-    assert (parsed.alerts, parsed.refusals[0].reason) == ([], Reason.WRONG_TYPE)
+    assert (parsed.outcome, parsed.total, "own logs" in parsed.reason) == (Outcome.IGNORED, 0, True)
+
+
+def test_otlp_records_without_a_severity_are_counted_apart() -> None:
+    body = sample("opentelemetry/below")
+    records = body["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
+    records.append({"body": {"stringValue": "no idea"}})
+    assert parse(body, "opentelemetry").reason == "1 records below error; 1 records without a severity"
+
+
+def test_otlp_an_unreadable_time_gives_way_to_the_other() -> None:
+    body = sample("opentelemetry/exception")
+    record = body["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]
+    record |= {"timeUnixNano": "then", "observedTimeUnixNano": str(AT * 1_000_000)}
+    alert = only(parse(body, "opentelemetry"))
+    assert (alert.observed_at, alert.starts_at) == (AT, AT)
+    assert not {"exception.stacktrace", "exception.message"} & set(alert.labels)
+
+
+def test_otlp_senders_hear_what_the_protocol_asks_for() -> None:
+    assert ADAPTERS["opentelemetry"].accepted == Reply(200, b"{}")
