@@ -1,8 +1,9 @@
 """Heartbeats and dead-man switches: what is expected of a source, and an incident of its own when it stays away.
 
-A heartbeat is missing when none arrived for its time: at the shard's time where all input up to then is applied, else,
-since this pages, at most 30 s (5 s for critical) of wall time later, for what is under way. While one of a source is
-missing nothing of that source goes stale: silence is not recovery.
+A heartbeat is missing when none arrived for its time, and for the tenth of it in which ingest tells of no further one:
+at the shard's time where all input up to then is applied, else, since this pages, at most 30 s (5 s for critical) of
+wall time later, for what is under way. While one of a source is missing nothing of that source goes stale: silence is
+not recovery.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class Heartbeats:
             self._shard.touch("waiting", f"h:{signal.name}")
 
     def _new(self, name: str, since: Millis) -> Beat:
-        beat = self._shard.beats[name] = Beat(self._of[name].source, self._tenants[name], since)
+        config = self._of[name]
+        beat = self._shard.beats[name] = Beat(config.source, self._tenants[name], since, every=int(config.every))
         self._shard.touch("waiting", f"h:{name}")
         return beat
 
@@ -78,7 +80,7 @@ class Heartbeats:
             self._sync(now)
         for name, config in self._of.items():
             beat = self._shard.beats[name]
-            due = beat.heard + config.every
+            due = beat.heard + config.allowed
             patience = PATIENCE_CRITICAL if config.severity is Severity.CRITICAL else PATIENCE
             if beat.missing is None:
                 # Whoever has just taken the shard over gives what waited for it the time to come in.
@@ -97,9 +99,14 @@ class Heartbeats:
             config = self._of.get(name)
             if config is None or (config.source, self._tenants[name]) != (beat.source, beat.tenant):
                 self._end(name, beat, now)
-        for name in self._of:
-            if name not in self._shard.beats:
-                self._new(name, now)
+        for name, config in self._of.items():
+            beat = self._shard.beats.get(name) or self._new(name, now)
+            if beat.every != config.every:
+                if config.every < beat.every and beat.missing is None:
+                    # What was told of it was told for the longer time.
+                    beat.since = now
+                beat.every = int(config.every)
+                self._shard.touch("waiting", f"h:{name}")
 
     def _miss(self, config: HeartbeatConfig, beat: Beat, due: Millis, why: str) -> None:
         beat.missing = beat.heard

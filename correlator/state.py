@@ -54,7 +54,8 @@ class SourceSeen(msgspec.Struct, array_like=True):
 class Beat(msgspec.Struct, array_like=True):
     """A heartbeat that is expected: since when, and the arrival and origin of the newest one (0: none ever came).
 
-    `missing` is the time that was the newest when its absence was noticed, `returned` when the last absence ended.
+    `missing` is the time that was the newest when its absence was noticed, `returned` when the last absence ended,
+    `every` how often it was expected by the configuration that was in force last.
     """
 
     source: str
@@ -64,11 +65,12 @@ class Beat(msgspec.Struct, array_like=True):
     origin: Origin | None = None
     missing: Millis | None = None
     returned: Millis = 0
+    every: Millis = 0
 
     @property
     def heard(self) -> Millis:
         """From when on the next one is expected."""
-        return self.newest or self.since
+        return max(self.newest, self.since)
 
 
 @dataclass(slots=True)

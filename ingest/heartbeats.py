@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ingest.slice import Slice
 from kernel.clock import Millis
-from kernel.config.heartbeat import tenant_of
+from kernel.config.heartbeat import HeartbeatConfig, tenant_of
 from kernel.config.matchers import Predicate, compile_all
 from kernel.config.schema import Config
 from kernel.model.alert import Alert, Origin
@@ -16,22 +16,20 @@ from kernel.model.signals import Heartbeat
 class Beating:
     """One configured heartbeat; `heard` is the arrival of the last one that went on to the correlator."""
 
-    __slots__ = ("every", "heard", "matches", "name", "shards", "source", "tenant")
+    __slots__ = ("heard", "matches", "name", "shards", "source", "tenant", "untold")
 
-    def __init__(
-        self, name: str, source: str, tenant: str, shards: Sequence[int], every: Millis, matches: Predicate | None
-    ) -> None:
-        self.name = name
-        self.source = source
+    def __init__(self, config: HeartbeatConfig, tenant: str, shards: Sequence[int], matches: Predicate | None) -> None:
+        self.name = config.name
+        self.source = config.source
         self.tenant = tenant
         self.shards = shards
-        self.every = every
+        self.untold = config.untold
         self.matches = matches
         self.heard: Millis | None = None
 
     def beat(self, origin: Origin, arrival: Millis, out: Slice) -> None:
-        """It came: the correlator hears of it at most once a quarter of its time."""
-        if self.heard is not None and arrival < self.heard + self.every // 4:
+        """It came: the correlator hears of it, unless it has heard of one just before."""
+        if self.heard is not None and arrival < self.heard + self.untold:
             return
         self.heard = arrival
         for shard in self.shards:
@@ -48,7 +46,7 @@ class Heartbeats:
         for section in config.heartbeats:
             tenant = tenant_of(section, config.sources, config.correlation.default_tenant)
             matches = compile_all(section.match) if section.match else None
-            made = Beating(section.name, section.source, tenant, shards_of(tenant), section.every, matches)
+            made = Beating(section, tenant, shards_of(tenant), matches)
             (self._any if matches is None else self._matching).setdefault(section.source, []).append(made)
             self._all.append(made)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from kernel.clock import Millis
 from kernel.config.section import Strict
 from kernel.config.values import Duration
 from kernel.model.alert import Severity
@@ -24,6 +25,16 @@ class HeartbeatConfig(Strict, frozen=True):
     severity: Severity = Severity.HIGH
     service: str | None = None
     team: str | None = None
+
+    @property
+    def untold(self) -> Millis:
+        """For so long (ms) after one that the correlator hears of it is not told of further ones."""
+        return self.every // 10
+
+    @property
+    def allowed(self) -> Millis:
+        """How long (ms) after the last one that the correlator heard of none came for `every` for certain."""
+        return self.every + self.untold
 
 
 class CanaryConfig(Strict, frozen=True):

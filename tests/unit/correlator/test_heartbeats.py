@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
 from correlator.decide import Decider
 from correlator.state import Beat, Shard
+from ingest.heartbeats import Heartbeats
+from ingest.slice import Slice
 from kernel.config.heartbeat import HeartbeatConfig
 from kernel.config.schema import Config, CorrelationConfig, RuleConfig, TeamConfig
 from kernel.config.values import Duration
-from kernel.model.alert import Severity, Status
+from kernel.model.alert import Origin, Severity, Status
 from kernel.model.incident import Fact, IncidentEvent, IncidentStatus, Priority
 from kernel.model.naming import shard_of
 from kernel.model.signals import Verb
@@ -19,6 +22,8 @@ from tests.unit.correlator.build import MINUTE, T0, Bench, config, facts
 
 SECOND = 1_000
 FIVE = 5 * MINUTE
+DUE = FIVE + FIVE // 10
+"""After the last one that ingest told of: it tells of no further one for a tenth of the time."""
 NEVER_SURE = 0
 
 
@@ -43,11 +48,11 @@ def only(events: list[IncidentEvent]) -> IncidentEvent:
 def test_it_is_missing_when_its_time_is_over_and_all_input_is_in() -> None:
     b = bench()
     b.take(b.beat("watchdog", T0))
-    assert b.turn(T0 + FIVE - 1, T0 + FIVE - 1) == []
-    opened = only(b.turn(T0 + FIVE, T0 + FIVE))
+    assert b.turn(T0 + DUE - 1, T0 + DUE - 1) == []
+    opened = only(b.turn(T0 + DUE, T0 + DUE))
     line = opened.headline
     assert (opened.fact, line.rule, line.group) == (Fact.OPENED, "heartbeat", {"heartbeat": "watchdog"})
-    assert (line.severity, line.opened_at, line.count) == (Severity.HIGH, T0 + FIVE, 0)
+    assert (line.severity, line.opened_at, line.count) == (Severity.HIGH, T0 + DUE, 0)
     assert line.title == (
         "Heartbeat watchdog of prometheus is missing: last heard of at 2027-01-15T08:00:00Z, due every 5m"
     )
@@ -66,25 +71,59 @@ def test_every_beat_puts_it_off() -> None:
     for n in range(20):
         b.take(b.beat("watchdog", T0 + n * MINUTE))
         assert b.turn(T0 + n * MINUTE, T0 + n * MINUTE) == []
-    assert b.turn(T0 + 24 * MINUTE - 1, T0 + 24 * MINUTE - 1) == []
-    assert facts(b.turn(T0 + 24 * MINUTE, T0 + 24 * MINUTE)) == [Fact.OPENED]
+    assert b.turn(T0 + 19 * MINUTE + DUE - 1, T0 + 19 * MINUTE + DUE - 1) == []
+    assert facts(b.turn(T0 + 19 * MINUTE + DUE, T0 + 19 * MINUTE + DUE)) == [Fact.OPENED]
 
 
 def test_one_that_never_came_is_missing_from_when_it_was_expected() -> None:
     b = bench()
-    assert b.turn(T0 + FIVE - 1, T0 + FIVE - 1) == []
-    opened = only(b.turn(T0 + FIVE, T0 + FIVE))
+    assert b.turn(T0 + DUE - 1, T0 + DUE - 1) == []
+    opened = only(b.turn(T0 + DUE, T0 + DUE))
     assert "never heard of" in opened.headline.title
+
+
+@pytest.mark.parametrize("step", [1, 7, 29, 61])
+def test_a_gap_shorter_than_its_time_is_no_absence_however_often_it_came_before(step: int) -> None:
+    b = bench()
+    out = Slice()
+    (beating,) = Heartbeats(b.config, lambda tenant: (b.number,)).of_source("prometheus")
+    last = T0 + 12 * MINUTE
+    for n, at in enumerate([*range(T0, last, step * SECOND), last, last + FIVE]):
+        b.turn(at - 1, at - 1)
+        beating.beat(Origin("a" * 32, 0, n, 0), at, out)
+        assert b.take(*out.signals.pop(b.number, ())) + b.turn(at, at) == [], at - T0
+
+
+def test_a_shorter_time_is_expected_from_the_reload_on() -> None:
+    """With the longer one the newest beat that was told of may be minutes old, although they come all the time."""
+    b = bench(every=60 * MINUTE)
+    b.take(b.beat("watchdog", T0))
+    b.turn(T0 + 5 * MINUTE, T0 + 5 * MINUTE)
+    b.reload(watched(every=MINUTE))
+    now = T0 + 5 * MINUTE + SECOND
+    assert b.turn(now, now) == []
+    assert msgspec.json.decode(msgspec.json.encode(b.shard.beats["watchdog"]), type=Beat).every == MINUTE
+    b.decider = Decider(b.shard, b.config, "d" * 64)
+    assert b.turn(now + 66 * SECOND - 1, now + 66 * SECOND - 1) == []
+    assert facts(b.turn(now + 66 * SECOND, now + 66 * SECOND)) == [Fact.OPENED]
+
+
+def test_what_another_version_kept_of_a_beat_is_no_reason_to_miss_it_later() -> None:
+    kept = msgspec.json.decode(msgspec.json.encode(["prometheus", "default", T0, T0 + MINUTE]), type=Beat)
+    b = Bench(watched())
+    b.shard.beats["watchdog"] = kept
+    assert b.turn(T0 + MINUTE + DUE - 1, T0 + MINUTE + DUE - 1) == []
+    assert facts(b.turn(T0 + MINUTE + DUE, T0 + MINUTE + DUE)) == [Fact.OPENED]
 
 
 def test_it_comes_again_and_the_incident_resolves_and_is_reopened_by_the_next_absence() -> None:
     b = bench()
     b.take(b.beat("watchdog", T0))
-    opened = only(b.turn(T0 + FIVE, T0 + FIVE)).headline
+    opened = only(b.turn(T0 + DUE, T0 + DUE)).headline
     assert b.take(b.beat("watchdog", T0 + 7 * MINUTE)) == []
     resolved = only(b.turn(T0 + 7 * MINUTE, T0 + 7 * MINUTE))
     assert (resolved.fact, resolved.headline.id) == (Fact.RESOLVED, opened.id)
-    again = only(b.turn(T0 + 12 * MINUTE, T0 + 12 * MINUTE))
+    again = only(b.turn(T0 + 7 * MINUTE + DUE, T0 + 7 * MINUTE + DUE))
     assert (again.fact, again.headline.id) == (Fact.REOPENED, opened.id)
     assert again.headline.episode != opened.episode
 
@@ -92,11 +131,11 @@ def test_it_comes_again_and_the_incident_resolves_and_is_reopened_by_the_next_ab
 def test_after_its_grace_another_one_opens() -> None:
     b = bench()
     b.take(b.beat("watchdog", T0))
-    opened = only(b.turn(T0 + FIVE, T0 + FIVE)).headline
+    opened = only(b.turn(T0 + DUE, T0 + DUE)).headline
     for n in range(6, 60):
         b.take(b.beat("watchdog", T0 + n * MINUTE))
         b.turn(T0 + n * MINUTE, T0 + n * MINUTE)
-    (new,) = b.turn(T0 + 64 * MINUTE, T0 + 64 * MINUTE)
+    (new,) = b.turn(T0 + 59 * MINUTE + DUE, T0 + 59 * MINUTE + DUE)
     assert (new.fact, new.headline.id != opened.id) == (Fact.OPENED, True)
     assert len(b.shard.members) == 1
 
@@ -106,7 +145,7 @@ def test_the_same_beats_give_the_same_incident() -> None:
     for late in (0, 17 * SECOND):
         b = bench()
         b.take(b.beat("watchdog", T0 + 90 * SECOND, offset=7))
-        line = only(b.turn(T0 + 90 * SECOND + FIVE + late, T0 + 90 * SECOND + FIVE + late)).headline
+        line = only(b.turn(T0 + 90 * SECOND + DUE + late, T0 + 90 * SECOND + DUE + late)).headline
         ids.append((line.id, line.episode, line.opened_at))
     assert ids[0] == ids[1]
 
@@ -114,7 +153,7 @@ def test_the_same_beats_give_the_same_incident() -> None:
 def test_what_is_under_way_is_waited_for_at_most_30_seconds_then_it_fires_and_says_so() -> None:
     b = bench()
     b.take(b.beat("watchdog", T0))
-    due = T0 + FIVE
+    due = T0 + DUE
     assert b.turn(due + 30 * SECOND - 1, NEVER_SURE) == []
     opened = only(b.turn(due + 30 * SECOND, NEVER_SURE))
     assert "lagging" in opened.reason
@@ -124,8 +163,8 @@ def test_what_is_under_way_is_waited_for_at_most_30_seconds_then_it_fires_and_sa
 def test_a_critical_one_waits_5_seconds() -> None:
     b = bench(severity=Severity.CRITICAL)
     b.take(b.beat("watchdog", T0))
-    assert b.turn(T0 + FIVE + 5 * SECOND - 1, NEVER_SURE) == []
-    assert facts(b.turn(T0 + FIVE + 5 * SECOND, NEVER_SURE)) == [Fact.OPENED]
+    assert b.turn(T0 + DUE + 5 * SECOND - 1, NEVER_SURE) == []
+    assert facts(b.turn(T0 + DUE + 5 * SECOND, NEVER_SURE)) == [Fact.OPENED]
 
 
 def test_a_new_owner_gives_what_waited_for_it_time_to_come_in() -> None:
@@ -151,15 +190,15 @@ def test_old_beats_that_come_in_late_neither_resolve_nor_open_again() -> None:
 def test_the_newest_counts_in_whatever_order_they_come() -> None:
     b = bench()
     b.take(b.beat("watchdog", T0 + 3 * MINUTE, offset=9), b.beat("watchdog", T0, offset=3))
-    assert b.turn(T0 + 8 * MINUTE - 1, T0 + 8 * MINUTE - 1) == []
-    assert facts(b.turn(T0 + 8 * MINUTE, T0 + 8 * MINUTE)) == [Fact.OPENED]
+    assert b.turn(T0 + 3 * MINUTE + DUE - 1, T0 + 3 * MINUTE + DUE - 1) == []
+    assert facts(b.turn(T0 + 3 * MINUTE + DUE, T0 + 3 * MINUTE + DUE)) == [Fact.OPENED]
 
 
 def test_rules_of_the_configuration_do_not_take_it_and_its_team_gets_it() -> None:
     rules = (RuleConfig(name="all", group_by=()),)
     b = bench(rules=rules, team="night", teams={"night": TeamConfig(page=("x",))}, service="checkout")
     b.take(b.alert("A"))
-    opened = only(b.turn(T0 + FIVE, T0 + FIVE))
+    opened = only(b.turn(T0 + DUE, T0 + DUE))
     assert (opened.headline.rule, opened.headline.team, opened.headline.services) == (
         "heartbeat",
         "night",
@@ -173,7 +212,7 @@ def test_it_survives_a_restart_missing_or_not() -> None:
     b.take(b.beat("watchdog", T0))
     for missing in (False, True):
         if missing:
-            b.turn(T0 + FIVE, T0 + FIVE)
+            b.turn(T0 + DUE, T0 + DUE)
         held = msgspec.json.encode(b.shard.beats["watchdog"])
         assert (msgspec.json.decode(held, type=Beat).missing is not None) is missing
         b.decider = Decider(b.shard, b.config, "c" * 64)
@@ -199,7 +238,7 @@ def test_what_is_written() -> None:
 def test_a_reload_that_no_longer_names_it_closes_its_incident() -> None:
     b = bench()
     b.take(b.beat("watchdog", T0))
-    b.turn(T0 + FIVE, T0 + FIVE)
+    b.turn(T0 + DUE, T0 + DUE)
     b.reload(config())
     ended = b.turn(T0 + 6 * MINUTE, T0 + 6 * MINUTE)
     assert facts(ended) == [Fact.RESOLVED, Fact.CLOSED]
@@ -207,14 +246,14 @@ def test_a_reload_that_no_longer_names_it_closes_its_incident() -> None:
     assert (b.shard.beats, b.turn(T0 + 60 * MINUTE, T0 + 60 * MINUTE)) == ({}, [])
     b.reload(watched())
     b.turn(T0 + 61 * MINUTE, T0 + 61 * MINUTE)
-    new = only(b.turn(T0 + 66 * MINUTE, T0 + 66 * MINUTE))
+    new = only(b.turn(T0 + 61 * MINUTE + DUE, T0 + 61 * MINUTE + DUE))
     assert (new.fact, new.headline.id != ended[0].headline.id) == (Fact.OPENED, True)
 
 
 def test_a_longer_time_does_not_take_an_absence_back_before_it_comes() -> None:
     b = bench()
     b.take(b.beat("watchdog", T0))
-    opened = only(b.turn(T0 + FIVE, T0 + FIVE)).headline
+    opened = only(b.turn(T0 + DUE, T0 + DUE)).headline
     b.reload(watched(every=10 * MINUTE))
     assert b.turn(T0 + 6 * MINUTE, T0 + 6 * MINUTE) == []
     b.take(b.beat("watchdog", T0 + 7 * MINUTE))
@@ -224,18 +263,18 @@ def test_a_longer_time_does_not_take_an_absence_back_before_it_comes() -> None:
 def test_resolved_by_a_person_it_stays_quiet_until_it_came_and_stayed_away_again() -> None:
     b = bench()
     b.take(b.beat("watchdog", T0))
-    name = only(b.turn(T0 + FIVE, T0 + FIVE)).headline.id
+    name = only(b.turn(T0 + DUE, T0 + DUE)).headline.id
     assert facts(b.take(b.command(Verb.RESOLVE, name, 1, T0 + 6 * MINUTE))) == [Fact.RESOLVED]
     assert b.turn(T0 + 20 * MINUTE, T0 + 20 * MINUTE) == []
     b.take(b.beat("watchdog", T0 + 21 * MINUTE))
     assert b.turn(T0 + 21 * MINUTE, T0 + 21 * MINUTE) == []
-    assert facts(b.turn(T0 + 26 * MINUTE, T0 + 26 * MINUTE)) == [Fact.REOPENED]
+    assert facts(b.turn(T0 + 21 * MINUTE + DUE, T0 + 21 * MINUTE + DUE)) == [Fact.REOPENED]
 
 
 def test_a_beat_of_another_source_or_one_that_is_not_expected_is_none() -> None:
     b = bench()
     b.take(b.beat("watchdog", T0 + 4 * MINUTE, source="grafana"), b.beat("strange", T0 + 4 * MINUTE))
-    assert facts(b.turn(T0 + FIVE, T0 + FIVE)) == [Fact.OPENED]
+    assert facts(b.turn(T0 + DUE, T0 + DUE)) == [Fact.OPENED]
 
 
 # --- silence is not recovery
@@ -302,7 +341,7 @@ def test_only_the_home_shard_opens_and_with_labels_as_domains_all_of_them_wait()
             shard = Shard(number, epoch=1, owner="me", claimed_at=T0 - 60 * MINUTE)
             decider = Decider(shard, given, "c" * 64, 8)
             decider.look(T0, T0)
-            decider.look(T0 + FIVE, T0 + FIVE)
+            decider.look(T0 + DUE, T0 + DUE)
             assert [event.fact for event in shard.events] == ([Fact.OPENED] if number == home else [])
             assert len(shard.beats) == (1 if domain or number == home else 0)
 
@@ -310,9 +349,9 @@ def test_only_the_home_shard_opens_and_with_labels_as_domains_all_of_them_wait()
 def test_the_end_of_a_member_is_newer_than_its_beginning_whatever_the_times() -> None:
     b = bench()
     b.take(b.beat("watchdog", T0))
-    b.turn(T0 + FIVE + 30 * SECOND, NEVER_SURE)
+    b.turn(T0 + DUE + 30 * SECOND, NEVER_SURE)
     b.take(b.beat("watchdog", T0 + 2 * MINUTE))
-    assert facts(b.turn(T0 + FIVE + 31 * SECOND, NEVER_SURE)) == [Fact.RESOLVED]
+    assert facts(b.turn(T0 + DUE + 31 * SECOND, NEVER_SURE)) == [Fact.RESOLVED]
     (member,) = b.shard.members.values()
-    assert (member.newest.observed, member.count) == (T0 + FIVE + 1, 0)
+    assert (member.newest.observed, member.count) == (T0 + DUE + 1, 0)
     assert b.alert("A").status is Status.FIRING
