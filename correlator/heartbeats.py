@@ -83,10 +83,10 @@ class Heartbeats:
             due = beat.heard + config.allowed
             patience = PATIENCE_CRITICAL if config.severity is Severity.CRITICAL else PATIENCE
             if beat.missing is None:
-                # Whoever has just taken the shard over gives what waited for it the time to come in.
+                # Whoever has just taken what waited for it gives what is under way the time to come in.
                 if sure_to >= due:
                     self._miss(config, beat, due, f"nothing came for {config.every}")
-                elif now >= max(due, self._shard.claimed_at) + patience:
+                elif now >= max(due, self._shard.claimed_at, self._shard.awake_at) + patience:
                     why = f"nothing came for {config.every}; lagging: input of that time may still be under way"
                     self._miss(config, beat, due, why)
             elif beat.newest > beat.missing and sure_to < due and now < due + patience:

@@ -36,6 +36,8 @@ STEPS = ChainSteps(
     Step.CORRELATOR_TRIMMED,
 )
 PULSE = 1.0
+AWAY_MS = 5_000
+"""An owner that took no turn for so long was away itself; no longer than the shortest patience with what is missing."""
 INCIDENTS, DEAD = "i", "d"
 
 
@@ -54,6 +56,8 @@ class ShardOwner:
         self._decided_with = ""
         self._horizon: tuple[Millis, int] = (0, 0)
         self._hears_from: int | None = None
+        self._waited: int | None = None
+        self._turned_at = 0
 
     async def claim(self, lowest: int, topics: str, fresh: dict[str, str] | None) -> None:
         """Claim, drain, load. Raises as Chain.claim, and ClaimOver."""
@@ -65,7 +69,7 @@ class ShardOwner:
             self._context.store, self._context.keys, self.number, fields, config, claimed_at, self._chain.confirm
         )
         self._decider = None
-        self._hears_from = None
+        self._hears_from = self._waited = None
         await self._context.steps.at(Step.CORRELATOR_LOADED, self.number)
 
     @property
@@ -84,6 +88,8 @@ class ShardOwner:
     def horizon(self, progress: Millis, end: int) -> None:
         """Raw input is cut up to `progress`, and what came of it lies before `end` of this shard's `signals`."""
         self._horizon = (progress, end)
+        if self._waited is None:
+            self._waited = end
 
     async def turn(self, records: Sequence[ConsumerRecord], poisonous: set[int]) -> None:
         """Take records (possibly none) and what time brings, in one script; tell what came of it.
@@ -97,7 +103,9 @@ class ShardOwner:
             alerts += self._take(decider, record, poisonous, dead)
             self.shard.position = record.offset
         decider.advance(self._time())
-        decider.look(self._context.clock.now_ms(), self._sure())
+        now = self._context.clock.now_ms()
+        self._wake(now)
+        decider.look(now, self._sure())
         decider.finish()
         if not (records or self.shard.dirty or self.due):
             return
@@ -130,6 +138,14 @@ class ShardOwner:
             # The boundary at which a bug of ours becomes a dead letter instead of a shard that never moves again.
             log.exception("a record of signals met an unexpected error", shard=self.number, offset=record.offset)
             raise BadRecord(record.offset) from error
+
+    def _wake(self, now: Millis) -> None:
+        """Until what waited for this owner is taken, after its claim and after it was away, nothing is late."""
+        if now - self._turned_at > AWAY_MS:
+            self._waited = None
+        self._turned_at = now
+        if self._waited is None or self.next_offset < self._waited:
+            self.shard.awake_at = now
 
     def _time(self) -> Millis:
         """The progress where everything up to it is applied, else the newest input applied, whichever is less."""

@@ -88,7 +88,8 @@ class Incident:
 
 @dataclass
 class Shard:
-    """Everything a shard's owner knows. `time` is the shard's time; `arrival` the newest input applied.
+    """Everything a shard's owner knows. `time` is the shard's time; `arrival` the newest input applied; `awake_at` the
+    wall time at which the owner had taken what waited for it.
 
     `item` counts the signals taken of the record after `position`, `said` the facts said since the last of them.
     `withdrawn` are the revisions of withdrawals said under this epoch, by incident; the next epoch is above them.
@@ -117,6 +118,7 @@ class Shard:
     epoch: int = 0
     owner: str = ""
     claimed_at: Millis = 0
+    awake_at: Millis = 0
     time: Millis = 0
     arrival: Millis = 0
 
