@@ -98,7 +98,7 @@ def _unreadable() -> list[Bad]:
         Bad("another encoding", "generic", b"plain", 415, "encoding", {"content-encoding": "br"}, dead="bad_encoding"),
         Bad("nobody's form", None, b'{"hello": "world"}', None, dead="not_detected"),
         Bad("nobody's JSON", None, b"hello", None, dead="invalid_json"),
-        Bad("a source that is not there", "nagios", b"{}", 404, "no source is named", dead="unknown_source"),
+        Bad("a source that is not there", "never-heard-of", b"{}", 404, "no source is named", dead="unknown_source"),
         Bad("a source that is null", None, b'{"hello": "world"}', None, headers={"source": None}, dead="not_detected"),
         Bad("a source that is no name", "a\x00b\x1b[31m", b"{}", None, dead="unknown_source"),
     ]
@@ -304,6 +304,6 @@ def _commands() -> list[Bad]:
         Bad("a command as Prometheus", "prometheus", _command("resolve"), command="resolve", **forbidden),
         Bad("a command as generic", "generic", _command("acknowledge"), command="acknowledge", **forbidden),
         Bad("a command of nobody", None, _command("resolve"), None, command="resolve", **forbidden),
-        Bad("a command of a stranger", "nagios", _command("resolve"), 404, command="resolve", **forbidden),
+        Bad("a command of a stranger", "never-heard-of", _command("resolve"), 404, command="resolve", **forbidden),
     ]
 # fmt: on

@@ -166,8 +166,8 @@ def test_tests_of_rules_and_hidden_files_are_left_out(tmp_path: Path) -> None:
         ("teams: {sre: {notify: []}}", "a.yaml:1: teams.sre lacks the field 'page'; write page: ..."),
         ("teams: [sre]", "a.yaml:1: teams is a list; write a mapping"),
         (
-            "sources: {nagios: {}}",
-            "a.yaml:1: the source 'nagios' has no adapter 'nagios'; set adapter: write one",
+            "sources: {homegrown: {}}",
+            "a.yaml:1: the source 'homegrown' has no adapter 'homegrown'; set adapter: write one",
         ),
         (
             "sources: {x: {adapter: grafna}}",
