@@ -1,4 +1,4 @@
-"""What is expected and did not come is missed by an owner that has taken all that waited for it, and was not away itself."""
+"""What did not come is missed by an owner that has taken all that waited for it, and was not away itself."""
 
 from __future__ import annotations
 
