@@ -81,8 +81,6 @@ class Judge:
         known, marks, lease = route.known, self._windows.get, self._lease
         parsed: Parsed | None = None
         repeats = older = 0
-        for beating in self._heartbeats.of_source(source):
-            beating.beat(message.origin, arrival, out)
         for index, glance in enumerate(glances):
             entry = known.get(glance.key)
             mark = marks(entry.fingerprint) if entry is not None else None
@@ -104,6 +102,9 @@ class Judge:
             out.tallies[source, Passed.REPEAT] += repeats
             out.tallies[source, Passed.OLDER] += older
             out.alerts += repeats + older
+        if parsed is None or len(parsed.refusals) < len(glances):
+            for beating in self._heartbeats.of_source(source):
+                beating.beat(message.origin, arrival, out)
         if parsed is not None:
             out.alerts += parsed.total
             out.took_defaults(source, parsed.defaults)
@@ -134,15 +135,18 @@ class Judge:
             out.todo.append(Todo(alert, self._reader.shard(alert), source, part.counter))
         else:
             route.known[glance.key].beating = beating
+            # It may have been an alert like others until a reload, and would go on as a repeat of that.
+            self._windows.drop(alert.fingerprint)
             self._beat(beating, alert.status, alert.origin, message.arrival, source, out)
 
     def _take_parsed(self, part: RawPartition, record: ConsumerRecord, source: str, parsed: Parsed, out: Slice) -> None:
         out.alerts += parsed.total
         out.took_defaults(source, parsed.defaults)
         origin, arrival = Origin(part.topic_id, record.partition, record.offset, 0), record.timestamp
-        said_by = parsed.alerts[0].source if parsed.alerts else source
-        for beating in self._heartbeats.of_source(said_by):
-            beating.beat(origin, arrival, out)
+        said_by = parsed.source or source
+        if parsed.understood:
+            for beating in self._heartbeats.of_source(said_by):
+                beating.beat(origin, arrival, out)
         for name in parsed.heartbeats:
             self._named(said_by, name, origin, arrival, out)
         for alert in parsed.alerts:

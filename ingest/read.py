@@ -145,6 +145,8 @@ class Reader:
             if adapter is None:
                 adapter, message = self._detect(route, message)
             parsed = adapter.parse(message)
+            if route.adapter is None:
+                parsed.source = message.source
         except NotUnderstood:
             if (command := _command(message.body)) is None:
                 raise

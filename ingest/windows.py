@@ -41,6 +41,10 @@ class Windows:
             self._known.clear()
         self._known[fingerprint] = mark
 
+    def drop(self, fingerprint: str) -> None:
+        """Let go of one mark in memory."""
+        self._known.pop(fingerprint, None)
+
     def forget(self) -> None:
         """Drop all memory: what it says may not have been emitted. `forgets` counts how often that was."""
         self._known.clear()

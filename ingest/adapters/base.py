@@ -117,7 +117,8 @@ class Refusal:
 class Parsed:
     """What an adapter made of a body. `total` alerts and changes were in it: good ones and refused ones.
 
-    `heartbeats` are the names of heartbeats that the body itself is, beside those that its alerts may be.
+    `heartbeats` are the names of heartbeats that the body itself is, beside those that its alerts may be. `source` is
+    what a body was known as by its form, empty where its record names one.
     """
 
     outcome: Outcome
@@ -128,11 +129,17 @@ class Parsed:
     heartbeats: list[str] = field(default_factory=list)
     defaults: dict[Default, int] = field(default_factory=dict)
     reason: str = ""
+    source: str = ""
 
     @property
     def total(self) -> int:
         """Alerts and changes in the body, good and refused."""
         return len(self.alerts) + len(self.changes) + len(self.refusals)
+
+    @property
+    def understood(self) -> bool:
+        """Whether anything of the body was, be it that nothing is in it for us."""
+        return not self.refusals or bool(self.alerts or self.changes or self.commands or self.heartbeats)
 
     def took_default(self, default: Default, n: int = 1) -> None:
         """Count a documented default."""

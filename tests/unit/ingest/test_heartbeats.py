@@ -173,3 +173,53 @@ def test_what_a_payload_is_says_so() -> None:
     assert (both["outcome"], [one["name"] for one in both["alerts"]]) == ("alerts", ["Down"])
     assert "the heartbeat watchdog" in both["reason"]
     assert explain("prometheus", orjson.dumps([alert("Watchdog")]), {}, None, T0)["outcome"] == "alerts"
+
+
+@pytest.mark.parametrize(
+    ("source", "body"),
+    [
+        ("prometheus", [{"labels": {}, "endsAt": rfc3339(T0)}]),
+        ("generic", [{"status": "firing"}, {"name": ""}]),
+    ],
+)
+def test_what_is_refused_alert_by_alert_is_no_sign_of_life(source: str, body: Any) -> None:
+    b = Bench(msgspec.structs.replace(ANY, source=source))
+    out = b.take(body, source=source)
+    assert len(out.dead) == 1
+    assert beats(out) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "good"), [("prometheus", alert("Down")), ("generic", {"name": "Ticket", "status": "firing"})]
+)
+def test_one_that_is_understood_is_a_sign_among_others_that_are_not(source: str, good: Any) -> None:
+    b = Bench(msgspec.structs.replace(ANY, source=source))
+    out = b.take([{"labels": {}}, good], source=source)
+    assert (len(out.dead), beats(out)) == (1, [(HOME, "tickets", T0)])
+    assert beats(b.take([{"labels": {}}, good], T0 + MINUTE, source=source)) == [(HOME, "tickets", T0 + MINUTE)]
+
+
+async def test_an_alert_that_a_reload_makes_a_heartbeat_beats_though_its_repeats_were_held_back() -> None:
+    b = Bench()
+    for n in range(2):
+        out = b.take([alert("Watchdog")], T0 + n)
+        b.windows.look_up = nothing  # type: ignore[method-assign, assignment]
+        await b.judge.settle(out)
+    assert out.tallies["prometheus", "repeat"] == 1
+    b.config = Config(heartbeats=(WATCHDOG,))
+    for n in range(3):
+        at = T0 + n * MINUTE // 2
+        assert beats(b.take([alert("Watchdog", at)], at)) == [(HOME, "watchdog", at)], n
+
+
+def test_changes_alone_are_a_sign_of_a_source_that_is_known_by_their_form() -> None:
+    b = Bench(ANY)
+    change = {"kind": "change", "name": "deploy", "id": "1"}
+    assert beats(b.take(change, source="")) == [(HOME, "tickets", T0)]
+    assert beats(b.take({"kind": "heartbeat", "name": "tickets"}, T0 + MINUTE, source="")) == [
+        (HOME, "tickets", T0 + MINUTE)
+    ]
+
+
+async def nothing(wanted: object) -> None:
+    """No store is asked."""
