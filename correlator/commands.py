@@ -1,7 +1,8 @@
 """What people ask: acknowledge, take that back, note, resolve; each applied once, in order, or dead with its reason.
 
 A command names an incident, or an alert whose incident is meant. What it is for may still be on its way: it waits, and
-what comes later for the same target waits behind it.
+what comes later for the same target waits behind it. An answer to an alert is about what its sender knew of: it is not
+for an episode that began after it arrived.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from kernel.model.signals import Command, Verb
 from kernel.model.state import MemberState
 
 _BY_ALERT = "alert/"
+AT_ONCE = 2_000
+"""What was sent within so many ms may arrive in either order."""
 
 
 def target_of(command: Command) -> str:
@@ -85,6 +88,16 @@ class Commands:
         named = self._shard.incidents.get(command.incident, incident)
         return incident.doc.episode, named.doc.episode
 
+    def _is_earlier(self, command: Command, incident: Incident) -> bool:
+        """Whether it is about an earlier episode, by its name, or because it arrived before this one began."""
+        if command.episode and command.episode not in self._episodes(command, incident):
+            return True
+        member = self._shard.members.get(command.alert)
+        if member is None or command.verb is Verb.NOTE:
+            return False
+        fired = member.newest_firing.arrival if member.newest_firing is not None else 0
+        return max(incident.doc.began, min(member.first, fired)) > command.arrival + AT_ONCE
+
     # --- those that wait
 
     def opened(self, name: str) -> None:
@@ -151,7 +164,7 @@ class Commands:
         doc.answers.append(command.id)
         del doc.answers[:-ANSWERS]
         self._shard.touch("incidents", doc.id)
-        if command.episode and command.episode not in self._episodes(command, incident):
+        if self._is_earlier(command, incident):
             self._count(command, "other_episode")
             if doc.status.live:
                 why = f"the {command.verb} by {command.by} is about an earlier episode; it changed nothing"

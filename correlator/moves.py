@@ -143,6 +143,7 @@ class Moves:
             labels={**facts.labels, "service": facts.service or "", "source": _source(facts), "name": facts.name},
             summary=facts.summary,
             config=self.config_hash,
+            began=_began(member),
         )
         incident = Incident(doc)
         shard.incidents[name] = incident
@@ -217,7 +218,7 @@ class Moves:
         doc.episode = episode_of(opener)
         doc.episodes.append(doc.episode)
         del doc.episodes[:-ANSWERS]
-        doc.cause_arrival = at
+        doc.cause_arrival, doc.began = at, _began(member)
         doc.resolved_at = doc.lower_since = doc.lower = doc.answered_by = doc.quiet = doc.page_above = None
         doc.config = self.config_hash
         doc.score = self._score(incident.extent, doc.impact_words, at)
@@ -333,6 +334,11 @@ class Moves:
         self.shard.set_timer(f"forget:{doc.id}", due + self.rulebook.keeps(doc.rule))
         self.shard.drop_timer(f"close:{doc.id}")
         self.say(incident, Fact.CLOSED, due, early or "stayed resolved for its grace")
+
+
+def _began(member: Member) -> Millis:
+    """When the episode did that a member opens."""
+    return min(member.newest.observed, member.newest.arrival)
 
 
 def _source(facts: Facts) -> str:

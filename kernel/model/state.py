@@ -65,7 +65,8 @@ class IncidentDoc(Struct, omit_defaults=True):
 
     `sample` are the fingerprints of its first members (100 at most), `members` how many there are in all; `firing`
     counts those that fire and are not handled, `handled` those that fire although a person resolved the incident.
-    `config` is the hash of the configuration that scored it last.
+    `config` is the hash of the configuration that scored it last. `began` is when the episode did: the observation that
+    opened it, or its arrival where its sender's clock is ahead; 0 where another version kept the incident.
     """
 
     id: str
@@ -106,6 +107,7 @@ class IncidentDoc(Struct, omit_defaults=True):
     episodes: list[str] = field(default_factory=list)
     timeline: list[TimelineEntry] = field(default_factory=list)
     explanation: dict[str, str] = field(default_factory=dict)
+    began: Millis = 0
 
 
 class KnownChange(Struct, frozen=True):

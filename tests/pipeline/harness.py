@@ -133,15 +133,20 @@ class Pipeline:
     # --- input
 
     async def send(
-        self, bodies: Sequence[bytes], source: str | None = "prometheus", partition: int | None = 0, topic: str = ""
+        self,
+        bodies: Sequence[bytes],
+        source: str | None = "prometheus",
+        partition: int | None = 0,
+        topic: str = "",
+        at: int | None = None,
     ) -> None:
-        """Publish raw bodies, in order, to one partition of `alerts.raw` (None: spread)."""
+        """Publish raw bodies, in order, to one partition of `alerts.raw` (None: spread), as if at that time (ms)."""
         producer: AIOKafkaProducer = await Bus.of(self.settings).start(Bus.of(self.settings).producer())
         headers = [("source", source.encode())] if source else []
         try:
             names = self.topics
             sent = [
-                await producer.send(topic or names.alerts, body, partition=partition, headers=headers)
+                await producer.send(topic or names.alerts, body, partition=partition, headers=headers, timestamp_ms=at)
                 for body in bodies
             ]
             await asyncio.gather(*sent)

@@ -64,6 +64,7 @@ async def test_an_answer_that_waits_for_its_alert_outlives_the_correlator(
         await p.start_all()
         labels = {"alertname": "Down", "service": "checkout", "severity": "critical", "site": "eu"}
         alert = fingerprint("default", "prometheus", labels)
+        now = time.time_ns() // 1_000_000
         answers = [command(1, Verb.ACKNOWLEDGE, alert), command(2, Verb.NOTE, alert, "on it")]
         await p.send(answers, Commands.name, 0, p.topics.answers)
         store = RedisStore(p.settings.redis.get_secret_value())
@@ -73,8 +74,8 @@ async def test_an_answer_that_waits_for_its_alert_outlives_the_correlator(
                 await asyncio.sleep(0.05)
         await p.roles[1].kill()
         await p.start("correlator")
-        now = time.time_ns() // 1_000_000
-        await p.send([body(firing("Down", now, service="checkout", severity="critical", site="eu"))])
+        # It was sent before its answer, and comes after it.
+        await p.send([body(firing("Down", now, service="checkout", severity="critical", site="eu"))], at=now)
         state = await p.until(
             "acknowledged", lambda s: {d.status for d in s.incidents.values()} == {IncidentStatus.ACKNOWLEDGED}
         )

@@ -174,3 +174,54 @@ def test_what_waits_is_bounded() -> None:
     for offset in range(2_100, 2_250):
         b.take(answer(offset, alert=f"{0:032x}"))
     assert len(b.shard.commands[f"alert/{0:032x}"]) == 100
+
+
+def test_an_answer_to_an_alert_is_not_one_to_an_episode_that_began_later() -> None:
+    """Resolved and fired again before the answer came through: the answer was about what is over."""
+    for first in (True, False):
+        b = Bench()
+        alert = b.alert("A")
+        b.take(alert, b.alert("A", R, at=T0 + 1))
+        late = answer(1, Verb.RESOLVE, alert=alert.fingerprint, at=T0 + 2)
+        again = b.alert("A", at=T0 + 20 * SECOND)
+        said = b.take(late, again) if first else b.take(again, late)
+        assert facts(said) == [Fact.REOPENED]
+        assert b.pass_time(T0 + MINUTE) == []
+        (incident,) = b.shard.incidents.values()
+        assert (incident.doc.status, b.shard.dead, b.shard.commands) == (IncidentStatus.OPEN, [], {})
+        assert b.shard.totals == {"commands:resolve:other_episode": 1}
+        assert incident.doc.timeline[-1].what == "passed over"
+
+
+def test_an_answer_to_an_alert_that_is_not_known_is_none_to_one_that_fires_later() -> None:
+    b = Bench()
+    b.take(b.alert("B", at=T0 - MINUTE))
+    later = b.alert("A", at=T0 + 20 * SECOND)
+    b.take(answer(1, Verb.RESOLVE, alert=later.fingerprint, at=T0))
+    assert Fact.RESOLVED not in facts(b.take(later))
+    assert b.pass_time(T0 + MINUTE) == []
+    (incident,) = b.shard.incidents.values()
+    assert incident.doc.status is IncidentStatus.OPEN
+
+
+def test_a_sender_whose_clock_is_ahead_is_answered_all_the_same() -> None:
+    b = Bench()
+    alert = b.alert("A", at=T0 + MINUTE, arrival=T0)
+    b.take(alert)
+    assert facts(b.take(answer(1, alert=alert.fingerprint, at=T0 + 3))) == [Fact.ACKNOWLEDGED]
+
+
+def test_an_alert_that_was_sent_before_its_answer_and_came_after_it_is_meant() -> None:
+    b = Bench()
+    alert = b.alert("A", at=T0, arrival=T0 + 20 * SECOND)
+    b.take(answer(1, alert=alert.fingerprint, at=T0 + 3))
+    assert facts(b.take(alert)) == [Fact.OPENED, Fact.ACKNOWLEDGED]
+
+
+def test_an_incident_that_another_version_kept_is_answered() -> None:
+    b = Bench()
+    alert = b.alert("A")
+    b.take(alert)
+    (incident,) = b.shard.incidents.values()
+    incident.doc.began = 0
+    assert facts(b.take(answer(1, alert=alert.fingerprint, at=T0 + 3))) == [Fact.ACKNOWLEDGED]

@@ -203,7 +203,7 @@ async def test_an_alert_that_a_reload_makes_a_heartbeat_beats_though_its_repeats
     b = Bench()
     for n in range(2):
         out = b.take([alert("Watchdog")], T0 + n)
-        b.windows.look_up = nothing  # type: ignore[method-assign, assignment]
+        b.windows.look_up = nothing  # type: ignore[method-assign]
         await b.judge.settle(out)
     assert out.tallies["prometheus", "repeat"] == 1
     b.config = Config(heartbeats=(WATCHDOG,))
