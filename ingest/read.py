@@ -107,7 +107,8 @@ class Reader:
         tenant = settings.tenant
         if source not in config.sources and source != CANARY_SOURCE:
             tenant = config.correlation.default_tenant
-        if settings.tenant_header and headers.get("tenant"):
+        # What has the canaries' tenant is shown nowhere, so nobody else may claim it.
+        if settings.tenant_header and headers.get("tenant") not in (None, "", CANARY_TENANT):
             tenant = headers["tenant"]
         adapter, unknown = None, ""
         if source is not None:

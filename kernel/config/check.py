@@ -302,6 +302,9 @@ class _Checker:
         self.label_names(correlation.domain, ("correlation", "domain"))
         if not correlation.default_tenant:
             self.say(("correlation", "default_tenant"), "default_tenant is empty", "write a name, or leave it out")
+        elif correlation.default_tenant == CANARY_TENANT:
+            what = f"{CANARY_TENANT!r} is stormfold's own tenant"
+            self.say(("correlation", "default_tenant"), what, "name it otherwise")
 
     def heartbeats(self) -> None:
         first: dict[str, Place] = {}

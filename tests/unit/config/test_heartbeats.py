@@ -42,9 +42,10 @@ def test_what_a_heartbeat_says(tmp_path: Path) -> None:
         ("sources: {stormfold: {adapter: generic}}", "'stormfold' is stormfold itself"),
         ("sources: {stormfold-canary: {adapter: generic}}", "'stormfold-canary' is stormfold itself"),
         ("sources: {generic: {tenant: stormfold-canary}}", "'stormfold-canary' is stormfold's own tenant"),
+        ("correlation: {default_tenant: stormfold-canary}", "'stormfold-canary' is stormfold's own tenant"),
         ("channels: {stormfold-canary: {type: console}}", "'stormfold-canary' is a channel of stormfold's own"),
         ("rules: [{name: heartbeat}]", "'heartbeat' is a rule of stormfold's own"),
-        ("rules: [{name: canary}]", "'canary' is a rule of stormfold's own"),
+        ("rules: [{name: stormfold-canary}]", "'stormfold-canary' is a rule of stormfold's own"),
     ],
 )
 def test_what_is_wrong(tmp_path: Path, text: str, line: str) -> None:

@@ -9,7 +9,8 @@ import msgspec
 from kernel.config.schema import RuleConfig
 from kernel.model.alert import Alert, Severity, Status
 from kernel.model.incident import Fact, Priority
-from kernel.model.own import CANARY_SOURCE, CANARY_TENANT
+from kernel.model.own import CANARY_CHANNEL, CANARY_RULE, CANARY_SOURCE, CANARY_TENANT, HEARTBEAT_RULE, OWN_RULES
+from notifier.routes import route
 from tests.unit.correlator.build import MINUTE, T0, Bench, config, counts, facts
 
 
@@ -28,7 +29,7 @@ def test_they_are_kept_for_minutes_however_long_they_come() -> None:
         last = f"c{n}"
         alerts.append(canary(b, last, at))
         events = b.take(*alerts, counts(n * 10, n * 10 + 10, *((alert, 1) for alert in alerts)))
-        assert {e.headline.rule for e in events} == {"canary"}
+        assert {e.headline.rule for e in events} == {CANARY_RULE}
         assert {e.headline.priority for e in events} == {Priority.P4}
         events += b.pass_time(at)
         said += facts(events)
@@ -38,6 +39,14 @@ def test_they_are_kept_for_minutes_however_long_they_come() -> None:
     assert (said.count(Fact.OPENED), said.count(Fact.REOPENED)) == (600, 0)
     assert "forgotten_alerts" not in b.shard.totals
     assert not [name for name in b.shard.totals if name.startswith("unattributed")]
+
+
+def test_a_rule_of_the_configuration_that_is_called_canary_hides_nothing() -> None:
+    """Flagger's, for instance; incidents of such a rule may be open when stormfold learns of canaries of its own."""
+    b = Bench(config(rules=(RuleConfig(name="canary"),)))
+    (event,) = b.take(b.alert("A"))
+    assert event.headline.rule not in OWN_RULES - {HEARTBEAT_RULE}
+    assert route(event.headline, b.config).targets != (CANARY_CHANNEL,)
 
 
 def test_one_whose_gateway_is_gone_goes_stale_while_others_come() -> None:

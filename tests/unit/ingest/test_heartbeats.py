@@ -23,6 +23,7 @@ from kernel.config.heartbeat import HeartbeatConfig
 from kernel.config.schema import Config, CorrelationConfig, SourceConfig
 from kernel.config.values import Duration
 from kernel.model.naming import shard_of
+from kernel.model.own import CANARY_SOURCE, CANARY_TENANT
 from kernel.model.signals import Heartbeat
 from kernel.store.client import RedisStore
 from kernel.store.keys import Keys
@@ -47,12 +48,12 @@ class Bench:
         self.part = RawPartition(TopicPartition("alerts.raw", 0), "a" * 32, RangeCounter(0))
         self.offset = 0
 
-    def take(self, body: Any, at: int = T0, source: str = "prometheus") -> Slice:
+    def take(self, body: Any, at: int = T0, source: str = "prometheus", tenant: str = "") -> Slice:
         """One record in a batch of its own."""
         self.judge.refresh()
         out = Slice()
         raw = body if isinstance(body, bytes) else orjson.dumps(body)
-        headers = (("source", source.encode()),)
+        headers = [(name, text.encode()) for name, text in (("source", source), ("tenant", tenant)) if text]
         record = ConsumerRecord("alerts.raw", 0, self.offset, at, 0, None, raw, None, 0, len(raw), headers)
         assert self.judge.take(self.part, record, out)
         self.offset += 1
@@ -219,6 +220,14 @@ def test_changes_alone_are_a_sign_of_a_source_that_is_known_by_their_form() -> N
     assert beats(b.take({"kind": "heartbeat", "name": "tickets"}, T0 + MINUTE, source="")) == [
         (HOME, "tickets", T0 + MINUTE)
     ]
+
+
+def test_no_sender_hides_its_alerts_among_the_canaries() -> None:
+    b = Bench(sources={"prometheus": SourceConfig(tenant="acme", tenant_header=True)})
+    tenants = [b.take([alert("Down")], tenant=given).todo[0].alert.tenant for given in ("other", CANARY_TENANT)]
+    assert tenants == ["other", "acme"]
+    (todo,) = b.take({"name": "Canary", "status": "firing"}, source=CANARY_SOURCE).todo
+    assert todo.alert.tenant == CANARY_TENANT
 
 
 async def nothing(wanted: object) -> None:
