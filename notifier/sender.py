@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -153,7 +154,8 @@ class Sender:
         if not isinstance(channel, ReadsBack):
             await self._outcome(row, Outcome.UNKNOWN, "its sender vanished, and the target cannot be asked")
             return
-        found = await channel.read_back(self._delivery(doc, row))
+        # It may have been sent long ago, before nobody was there to ask.
+        found = await channel.read_back(replace(self._delivery(doc, row), sent_at_ms=row.at))
         if found is not None:
             await self._outcome(row, found.outcome, "found by reading back", 0, found.remote_id)
         else:

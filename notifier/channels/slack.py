@@ -29,7 +29,8 @@ SECTION_RUNES = 3_000
 """Slack's own limit. Three sections stay below the 13,200 characters of blocks that it takes without saying so."""
 TEXT_RUNES = 4_000
 SETTLES_S = 2.0
-LOOK_BACK_MS = 15 * 60_000
+LOOK_AROUND_MS = 15 * 60_000
+"""Before and after the attempt: our clock and Slack's may differ, and a channel may be too busy for one answer."""
 _HISTORY = 100
 _SLOW_DOWN_MS = 30_000
 
@@ -206,12 +207,15 @@ class SlackChannel:
 
     async def _find(self, delivery: Delivery) -> tuple[str, bool]:
         """(`channel:ts` of the message or empty, whether Slack told)."""
-        oldest = (delivery.sent_at_ms - LOOK_BACK_MS) / 1000
-        wanted = {"channel": self._channel, "limit": str(_HISTORY), "include_all_metadata": "true"}
+        around = {
+            "oldest": f"{(delivery.sent_at_ms - LOOK_AROUND_MS) / 1000:.6f}",
+            "latest": f"{(delivery.sent_at_ms + LOOK_AROUND_MS) / 1000:.6f}",
+        }
+        wanted = {"channel": self._channel, "limit": str(_HISTORY), "include_all_metadata": "true", **around}
         if thread := _parent(delivery):
             method, wanted = "conversations.replies", {**wanted, "ts": thread}
         else:
-            method, wanted = "conversations.history", {**wanted, "oldest": f"{oldest:.6f}"}
+            method = "conversations.history"
         form = urlencode(wanted).encode()
         answer, said = judge(await self._call(method, form, "application/x-www-form-urlencoded", delivery))
         if answer.verdict is not Verdict.DONE:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qs
 
 import aiohttp
 import orjson
@@ -15,7 +17,7 @@ from notifier.channels import slack
 from notifier.channels.base import Cause, Channel, ReadsBack, Text
 from notifier.channels.registry import build
 from notifier.channels.slack import SECTION_RUNES, escape, fit, message
-from tests.channels.examples import INCIDENT, delivery, secret
+from tests.channels.examples import INCIDENT, NOW, delivery, secret
 from tests.servers.receiver import Answer, Receiver
 
 TOKEN = "xoxb-nobody-may-ever-see-this"
@@ -167,3 +169,17 @@ async def test_reading_back(receiver: Receiver, http: aiohttp.ClientSession) -> 
     unknown = await target.read_back(delivery())
     assert unknown is not None
     assert unknown.outcome is Outcome.UNKNOWN
+
+
+async def test_it_looks_back_at_the_time_of_the_attempt_however_long_ago(
+    receiver: Receiver, http: aiohttp.ClientSession
+) -> None:
+    target = channel(receiver, http)
+    assert isinstance(target, ReadsBack)
+    receiver.default = _history()
+    for thread, method in (("", "history"), (f"{CHANNEL}:1763860000.000001", "replies")):
+        asked_for = replace(_in_thread(Action.UPDATE, thread), sent_at_ms=NOW - 3_600_000)
+        assert await target.read_back(asked_for) is None
+        (asked,) = receiver.on(f"/api/conversations.{method}")
+        form = parse_qs(asked.body.decode())
+        assert float(form["oldest"][0]) < (NOW - 3_600_000) / 1000 < float(form["latest"][0]) < NOW / 1000
