@@ -20,6 +20,7 @@ from correlator.state import Shard
 from kernel.clock import Millis
 from kernel.config.schema import Config
 from kernel.model.incident import Fact, IncidentEvent, IncidentRecord, IncidentStatus
+from kernel.model.own import HEARTBEAT_RULE
 from kernel.model.signals import ChangeSeen, Command, Counts, Heartbeat, Refresh, Signal, SignalRecord, Transition
 
 
@@ -100,8 +101,10 @@ class Decider:
                 if record.owner != self.shard.owner and (event.epoch, event.revision) > seen:
                     again[event.headline.id] = event
         if not above:
+            before = len(self.shard.events)
             for name in sorted(again):
                 self._repeat(name, again[name])
+            self._meet(before, "")
         return above
 
     def _repeat(self, name: str, event: IncidentEvent) -> None:
@@ -111,6 +114,10 @@ class Decider:
             why = "another owner had said otherwise; this is how it stands"
             self._moves.say(incident, Fact.REPEATED, event.at, why)
         elif event.headline.status not in (IncidentStatus.CLOSED, IncidentStatus.WITHDRAWN):
+            # Opened here it is newer than what the other owner said.
+            self.shard.withdrawn[name] = event.revision
+            if event.headline.rule == HEARTBEAT_RULE and self._heartbeats.confirm(event.headline):
+                return
             withdrawal = _withdrawal(event, self.shard)
             self.shard.withdrawn[name] = withdrawal.revision
             self.shard.events.append(withdrawal)

@@ -17,7 +17,8 @@ from kernel.clock import Millis, rfc3339
 from kernel.config.heartbeat import HeartbeatConfig, tenant_of
 from kernel.config.values import Duration
 from kernel.model.alert import Alert, Kind, Origin, Severity, Status
-from kernel.model.naming import fingerprint, shard_of
+from kernel.model.incident import Headline
+from kernel.model.naming import episode_of, fingerprint, shard_of
 from kernel.model.own import OWN_SOURCE
 from kernel.model.signals import Heartbeat
 
@@ -121,8 +122,7 @@ class Heartbeats:
                 severity=config.severity,
                 observed_at=self._after(config.name, beat, due),
                 received_at=due,
-                # From the last one that came, so that the same input gives the same incident again.
-                origin=beat.origin or Origin(NOWHERE, 0, beat.since, 0),
+                origin=_opener(beat),
                 tenant=beat.tenant,
                 kind=Kind.HEARTBEAT,
                 service=config.service,
@@ -130,6 +130,15 @@ class Heartbeats:
                 labels={"heartbeat": config.name, "source": config.source, "severity": config.severity.value},
             )
             self._observer.own(alert, why)
+
+    def confirm(self, line: Headline) -> bool:
+        """Another owner said that one is missing, and none came since as far as is known here: so it is."""
+        name = line.group.get("heartbeat", "")
+        config, beat = self._of.get(name), self._shard.beats.get(name)
+        if config is None or beat is None or beat.missing is not None or episode_of(_opener(beat)) != line.episode:
+            return False
+        self._miss(config, beat, beat.heard + config.allowed, "another owner had found it missing")
+        return line.id in self._shard.incidents
 
     def _back(self, config: HeartbeatConfig, beat: Beat) -> None:
         beat.missing, beat.returned = None, beat.newest
@@ -150,8 +159,7 @@ class Heartbeats:
     def _resolve(self, name: str, beat: Beat, at: Millis, why: str) -> None:
         member = self._shard.members.get(_fingerprint(name, beat))
         if member is not None:
-            origin = beat.origin or Origin(NOWHERE, 0, beat.since, 0)
-            self._observer.own_resolved(member, self._after(name, beat, at), at, origin, why)
+            self._observer.own_resolved(member, self._after(name, beat, at), at, _opener(beat), why)
 
     def _after(self, name: str, beat: Beat, at: Millis) -> Millis:
         """An observed time that is newer than all before: of our own observations the last one is the newest."""
@@ -172,6 +180,11 @@ class Heartbeats:
         """When the last absence of a heartbeat of the source ended, 0 where there was none."""
         beats = (self._shard.beats.get(name) for name in self._by_source.get(source, ()))
         return max((beat.returned for beat in beats if beat is not None), default=0)
+
+
+def _opener(beat: Beat) -> Origin:
+    """What opens its incident: the last one that came, so that the same input gives the same incident again."""
+    return beat.origin or Origin(NOWHERE, 0, beat.since, 0)
 
 
 def _fingerprint(name: str, beat: Beat) -> str:

@@ -15,7 +15,7 @@ from kernel.config.heartbeat import HeartbeatConfig
 from kernel.config.schema import Config, CorrelationConfig, RuleConfig, TeamConfig
 from kernel.config.values import Duration
 from kernel.model.alert import Origin, Severity, Status
-from kernel.model.incident import Fact, IncidentEvent, IncidentStatus, Priority
+from kernel.model.incident import Fact, IncidentEvent, IncidentRecord, IncidentStatus, Priority
 from kernel.model.naming import shard_of
 from kernel.model.signals import Verb
 from tests.unit.correlator.build import MINUTE, T0, Bench, config, facts
@@ -355,3 +355,45 @@ def test_the_end_of_a_member_is_newer_than_its_beginning_whatever_the_times() ->
     (member,) = b.shard.members.values()
     assert (member.newest.observed, member.count) == (T0 + DUE + 1, 0)
     assert b.alert("A").status is Status.FIRING
+
+
+# --- a store that was set back
+
+
+def said(b: Bench, epoch: int, *events: IncidentEvent) -> IncidentRecord:
+    """What an owner before this one published."""
+    return IncidentRecord(b.number, epoch, "another", events)
+
+
+def test_an_absence_that_a_store_forgot_is_not_withdrawn_while_it_lasts() -> None:
+    before = bench()
+    before.take(before.beat("watchdog", T0, offset=7))
+    opened = only(before.turn(T0 + DUE, T0 + DUE))
+    b = Bench(watched())
+    b.take(b.command(Verb.ACKNOWLEDGE, opened.headline.id, 1))
+    b.take(b.beat("watchdog", T0, offset=7))
+    b.turn(T0, T0)
+    assert b.decider.heard([said(b, 0, opened)]) == 0
+    again, acknowledged = b.end()
+    assert (again.fact, again.headline.id, again.headline.episode) == (
+        Fact.OPENED,
+        opened.headline.id,
+        opened.headline.episode,
+    )
+    assert (again.epoch, again.revision) > (opened.epoch, opened.revision)
+    assert acknowledged.fact is Fact.ACKNOWLEDGED
+    assert b.turn(T0 + 2 * DUE, T0 + 2 * DUE) == []
+    b.take(b.beat("watchdog", T0 + 2 * DUE))
+    assert facts(b.turn(T0 + 2 * DUE, T0 + 2 * DUE)) == [Fact.RESOLVED]
+
+
+def test_an_absence_that_is_over_as_far_as_is_known_or_nobodys_is_withdrawn() -> None:
+    before = bench()
+    before.take(before.beat("watchdog", T0, offset=7))
+    opened = only(before.turn(T0 + DUE, T0 + DUE))
+    for config_ in (watched(), config()):
+        b = Bench(config_)
+        b.take(b.beat("watchdog", T0 + MINUTE, offset=8))
+        b.turn(T0 + MINUTE, T0 + MINUTE)
+        b.decider.heard([said(b, 0, opened)])
+        assert facts(b.end()) == [Fact.WITHDRAWN]
