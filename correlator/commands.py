@@ -52,7 +52,10 @@ class Commands:
         shard = self._shard
         behind = shard.commands.get(target, [])
         if len(behind) >= MAX_BEHIND or (not behind and len(shard.commands) >= MAX_TARGETS):
-            self._give_up(command, "too many commands wait for what they are for")
+            if command.broad:
+                self._count(command, "overflow")
+            else:
+                self._give_up(command, "too many commands wait for what they are for")
             return
         until = command.arrival + COMMAND_WAITS
         shard.commands.setdefault(target, []).append(WaitingCommand(command, until))

@@ -28,6 +28,7 @@ PARTS: Final = ("members", "facts", "incidents", "waiting", "changes", "timers")
 """The shard's keys after chain and outbox, in the order of the script's KEYS."""
 NEVER = 1 << 62
 SOURCE_GAP = 1_000
+MANY_DROPPED = 1_000
 
 
 class SourceSeen(msgspec.Struct, array_like=True):
@@ -177,6 +178,8 @@ class Shard:
         """No longer due."""
         if self.timers.pop(name, None) is not None:
             self.touch("timers", name)
+            if len(self._heap) > 2 * len(self.timers) + MANY_DROPPED:
+                self.restore_timers(self.timers)
 
     def due(self, now: Millis) -> str | None:
         """Take the earliest timer that is due by `now`, None where none is."""
@@ -189,7 +192,7 @@ class Shard:
         return None
 
     def restore_timers(self, timers: Mapping[str, Millis]) -> None:
-        """After a load."""
+        """After a load, or where what was dropped has come to be most of the heap."""
         self.timers = dict(timers)
         self._heap = [(due, name) for name, due in timers.items()]
         heapq.heapify(self._heap)

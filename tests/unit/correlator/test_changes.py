@@ -87,3 +87,13 @@ def test_what_is_written_and_removed() -> None:
     assert (entry[0], entry[1][0]) == (7, name)
     b.decider.advance(T0 + 8 * DAY)
     assert b.shard.take_change().hashes == [(7, [], [name])]
+
+
+def test_what_made_room_leaves_nothing_behind() -> None:
+    b = Bench()
+    for number in range(20_000):
+        b.take(change(f"c{number}", T0 + number, number))
+    assert len(b.shard.timers) == 1_000
+    assert len(b.shard._heap) <= 5_000
+    b.pass_time(T0 + 8 * DAY)
+    assert (kept(b), b.shard.timers, b.shard._heap) == ({}, {}, [])
