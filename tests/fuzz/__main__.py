@@ -30,6 +30,8 @@ ROOT: Final = Path(__file__).parents[2]
 BESIDE: Final = 2
 BY_HYPOTHESIS: Final = 0.3
 ROUND: Final = 100
+STARTS: Final = 5
+"""Seconds that a hunt of atheris takes before it begins: its imports are instrumented."""
 START_SECONDS: Final = 60
 
 
@@ -96,7 +98,7 @@ def _one(target: Target, seconds: float, number: int) -> str | None:
     found = _by_hypothesis(target, seconds * BY_HYPOTHESIS, number)
     told = ""
     if found is None:
-        found, kept, told = _by_atheris(target, max(1, int(seconds * (1 - BY_HYPOTHESIS))), number)
+        found, kept, told = _by_atheris(target, max(1, int(seconds * (1 - BY_HYPOTHESIS)) - STARTS), number)
         print(f"  {target.name}: held, {kept} inputs kept; {told}", flush=True)
     if found is None:
         return None
