@@ -27,19 +27,15 @@ RECORDS = 64
 async def run(context: Context, stop: asyncio.Event) -> None:
     """Run the correlator until `stop` is set. Raises BusUnavailable where Kafka cannot be reached at the start."""
     bus, topics = context.bus, context.topics
-    producer = await bus.start(bus.producer())
-    consumer = await bus.start(bus.group_consumer(context.group("correlator")))
-    reader = await bus.start(bus.reader())
-    try:
+    producer, consumer, reader = bus.producer(), bus.group_consumer(context.group("correlator")), bus.reader()
+    async with bus.running(producer, consumer, reader):
         worker = CorrelatorWorker(context, consumer, producer, Tail(reader, topics.incidents))
         committed = partial(context.steps.at, Step.CORRELATOR_COMMITTED)
         loop = worker.loop = GroupLoop(
             consumer, (topics.signals,), worker, context.clock, max_records=RECORDS, committed=committed
         )
         context.health.set("correlator", False, "waits for its shards")
-        await loop.run(stop, lambda: context.health.progress("correlator"))
-    finally:
-        await reader.stop()
-        await consumer.stop()
-        await producer.stop()
-        context.health.drop("correlator")
+        try:
+            await loop.run(stop, lambda: context.health.progress("correlator"))
+        finally:
+            context.health.drop("correlator")

@@ -33,17 +33,15 @@ async def run(context: Context, stop: asyncio.Event) -> None:
     reader = Reader(context.config, context.settings.shards)
     judge = Judge(reader, windows, context.settings.shards, lambda topic: topic == topics.answers)
     backlog = Backlog(context.store, context.keys, context.clock, bus.profile.max_backlog_bytes)
-    producer = await bus.start(bus.producer())
-    consumer = await bus.start(bus.group_consumer(context.group("ingest")))
-    try:
+    producer, consumer = bus.producer(), bus.group_consumer(context.group("ingest"))
+    async with bus.running(producer, consumer):
         worker = IngestWorker(context, consumer, producer, judge, windows, backlog)
         committed = partial(context.steps.at, Step.INGEST_COMMITTED)
         loop = worker.loop = GroupLoop(
             consumer, (topics.alerts, topics.answers), worker, context.clock, committed=committed
         )
         context.health.set("ingest", False, "waits for its partitions")
-        await loop.run(stop, lambda: context.health.progress("ingest"))
-    finally:
-        await consumer.stop()
-        await producer.stop()
-        context.health.drop("ingest")
+        try:
+            await loop.run(stop, lambda: context.health.progress("ingest"))
+        finally:
+            context.health.drop("ingest")

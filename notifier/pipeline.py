@@ -35,10 +35,8 @@ IDLE_MS = 50
 async def run(context: Context, stop: asyncio.Event, http: aiohttp.ClientSession, console: Writer) -> None:
     """Run the notifier until `stop` is set. Raises BusUnavailable where Kafka cannot be reached at the start."""
     bus, topics = context.bus, context.topics
-    producer = await bus.start(bus.producer())
-    consumer = await bus.start(bus.group_consumer(context.group("notifier")))
-    reader = await bus.start(bus.reader())
-    try:
+    producer, consumer, reader = bus.producer(), bus.group_consumer(context.group("notifier")), bus.reader()
+    async with bus.running(producer, consumer, reader):
         canary = CanaryChannel(context.config, context.clock, context.metrics)
         targets = Targets(context.config, http, console, {canary.name: canary})
         worker = NotifierWorker(context, consumer, producer, Tail(reader, topics.deliveries), targets)
@@ -53,9 +51,7 @@ async def run(context: Context, stop: asyncio.Event, http: aiohttp.ClientSession
             patience=lambda: min((owner.patience for owner in worker.owners.values()), default=IDLE_MS),
         )
         context.health.set("notifier", False, "waits for its shards")
-        await loop.run(stop, lambda: context.health.progress("notifier"))
-    finally:
-        await reader.stop()
-        await consumer.stop()
-        await producer.stop()
-        context.health.drop("notifier")
+        try:
+            await loop.run(stop, lambda: context.health.progress("notifier"))
+        finally:
+            context.health.drop("notifier")

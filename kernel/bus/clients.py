@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +18,7 @@ from kernel.bus.profile import PROFILES, Profile
 from kernel.config.settings import Settings
 
 MAX_REQUEST = 1024 * 1024
+START_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 
@@ -94,8 +98,16 @@ class Bus:
 
     async def start(self, client: Any) -> Any:
         """Start a client. Raises BusUnavailable with what may be wrong: a bad password looks like a dead broker."""
+        starting = asyncio.ensure_future(client.start())
         try:
-            await client.start()
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # A client that is interrupted in the middle of its start loses sight of its own connections.
+            await asyncio.wait([starting], timeout=START_SECONDS)
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            await client.stop()
+            raise
         except (KafkaConnectionError, KafkaError, OSError) as error:
             await client.stop()
             hint = (
@@ -103,3 +115,17 @@ class Bus:
             )
             raise BusUnavailable(f"no Kafka broker at {self.bootstrap} let stormfold in ({error}); {hint}") from error
         return client
+
+    @asynccontextmanager
+    async def running(self, *clients: Any) -> AsyncIterator[None]:
+        """Start clients in their order and stop them in the other one, whatever happens between.
+
+        Raises BusUnavailable as `start`. A role that is ended while it still starts leaves no client behind.
+        """
+        async with AsyncExitStack() as stops:
+            for client in clients:
+                # One that never started has to be stopped as well: it counts as open from its making on.
+                stops.push_async_callback(client.stop)
+            for client in clients:
+                await self.start(client)
+            yield

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from aiokafka import TopicPartition
 from pydantic import SecretStr
 
@@ -16,6 +18,8 @@ from kernel.bus.topics import topic_specs
 from kernel.clock import SystemClock
 from kernel.config.settings import Settings
 from tests.conftest import Broker
+from tests.pipeline.harness import pipeline, simple_config
+from tests.servers.receiver import Receiver
 
 
 class Deaf:
@@ -70,3 +74,18 @@ async def test_a_swallowed_cancellation_ends_the_loop_all_the_same(broker: Broke
         with contextlib.suppress(asyncio.CancelledError):
             await running
         await consumer.stop()
+
+
+@pytest.mark.parametrize("name", ["ingest", "correlator", "notifier"])
+async def test_a_role_ended_while_it_starts_leaves_no_client_behind(
+    name: str, broker: Broker, valkey_url: str, receiver: Receiver
+) -> None:
+    config = simple_config(receiver.url + "/hook")
+    async with pipeline(broker.bootstrap, broker.kind, valkey_url, broker.topics, broker.prefix, config) as p:
+        for turn in range(12):
+            role = await p.start(name)
+            for _ in range(turn * 3):
+                await asyncio.sleep(0)
+            await role.kill()
+        # What was left behind says so when it is collected, and a warning is a failure here.
+        gc.collect()
